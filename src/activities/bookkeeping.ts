@@ -1,0 +1,28 @@
+import type { Activities } from '../contracts/activities.ts';
+import { findJobToSubmit } from '../db/attempts.ts';
+import * as db from '../db/settle.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** The quick writes: the place of a further attempt, and the end. */
+export function createBookkeeping(deps: ActivityDeps): Pick<Activities, 'queueAttempt' | 'settleJob'> {
+  return {
+    async queueAttempt({ jobId, ticket, waitMs }) {
+      const job = await findJobToSubmit(deps.db, jobId);
+      const target = job?.route[ticket.target];
+      if (target === undefined) return 'job_final';
+      const { pool, priceUsdMicros } = target;
+      const answer = await db.queueAttempt(deps.db, { jobId, ticket, pool, waitMs, priceUsdMicros });
+      deps.onQueued();
+      return answer;
+    },
+
+    async settleJob({ jobId, verdict }) {
+      const standing = await db.settleJob(deps.db, jobId, verdict);
+      // A job that is gone was erased by its owner: there is nothing left to complete.
+      if (standing === undefined) return { phase: 'cancelled' };
+      deps.log.info({ job: jobId, phase: standing.phase, settledNow: standing.settledNow }, 'settled');
+      const { phase, attempt, failure } = standing;
+      return { phase, ...(attempt === null ? {} : { attempt }), ...(failure === null ? {} : { failure }) };
+    },
+  };
+}

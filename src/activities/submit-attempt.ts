@@ -1,0 +1,164 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import { vendorInput } from '../catalogue/vendor-input.ts';
+import type { Activities, SubmitOrder } from '../contracts/activities.ts';
+import {
+  answerAttempt,
+  beginAttempt,
+  type BeginAnswer,
+  endAttempt,
+  findJobToSubmit,
+  type JobToSubmit,
+} from '../db/attempts.ts';
+import { failureOf } from '../domain/failure.ts';
+import { type RouteTarget, runBudgetMs } from '../domain/route.ts';
+import type { SubmitAnswer } from '../domain/story.ts';
+import {
+  type InputImage,
+  ProviderUnreachableError,
+  type StartOrder,
+  type StartOutcome,
+  type VideoProvider,
+} from '../providers/provider.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** Well within the heartbeat timeout, so that a killed worker is noticed and a busy one is not taken for dead. */
+const heartbeatEveryMs = 4_000;
+/** How long the answer of a paid POST is worth keeping in hand while Postgres is away. */
+const recordForMs = 20_000;
+
+/** The one place that spends money. The ledger row comes first; whoever finds it written does not POST. */
+export function createSubmitAttempt(deps: ActivityDeps): Activities['submitAttempt'] {
+  return async function submitAttempt(order) {
+    const heartbeat = setInterval(() => Context.current().heartbeat(), heartbeatEveryMs);
+    try {
+      return await submit(deps, order);
+    } finally {
+      clearInterval(heartbeat);
+    }
+  };
+}
+
+async function submit(deps: ActivityDeps, order: SubmitOrder): Promise<SubmitAnswer> {
+  const job = await findJobToSubmit(deps.db, order.jobId);
+  const target = job?.route[order.target];
+  if (!job?.request || target === undefined) return { kind: 'job_final' };
+
+  const token = randomBytes(24).toString('base64url');
+  const seed = randomInt(0, 2 ** 31 - 1);
+  const begun = await beginAttempt(deps.db, {
+    ...order,
+    targetName: target.name,
+    provider: target.provider,
+    token,
+    seed: job.request.seed === undefined ? seed : null,
+    runBudgetMs: runBudgetMs(job.route),
+  });
+  if (begun.verdict !== 'go') return answerOf(begun);
+
+  const outcome = await post(deps, { order, job, target, token, seed });
+  deps.log.info({ job: order.jobId, attempt: order.attempt, target: target.name, outcome: outcome.kind }, 'submitted');
+  return await recorded(() => record(deps, order, outcome));
+}
+
+/** What the ledger says of an attempt that was begun before: its state is the answer. */
+function answerOf(begun: Exclude<BeginAnswer, { verdict: 'go' }>): SubmitAnswer {
+  switch (begun.verdict) {
+    case 'submitting':
+      return { kind: 'unknown' };
+    case 'refused':
+      return { kind: 'refused', failure: begun.failure };
+    case 'accepted':
+    case 'unknown':
+    case 'job_final':
+    case 'cancel_requested':
+    case 'permit_lost':
+      return { kind: begun.verdict };
+  }
+}
+
+interface Post {
+  readonly order: SubmitOrder;
+  readonly job: JobToSubmit;
+  readonly target: RouteTarget;
+  readonly token: string;
+  readonly seed: number;
+}
+
+/** One HTTP attempt, never aborted: what happened to an aborted POST nobody knows. */
+async function post(deps: ActivityDeps, { order, job, target, token, seed }: Post): Promise<StartOutcome> {
+  const provider = deps.providers.get(target.provider);
+  const entry = deps.catalogue.targets[target.name];
+  const mode = job.inputImage === null ? entry?.text : entry?.image;
+  if (!provider || !mode || !job.request)
+    return { kind: 'refused', failure: failureOf('invalid_input', { retry: 'elsewhere' }) };
+
+  const imageUrl = await uploadImage(deps, provider, job.inputImage);
+  if (typeof imageUrl === 'object') return imageUrl;
+  return await provider.start({
+    model: target.vendorModel,
+    input: vendorInput(mode, job.request, { seed, ...(imageUrl === undefined ? {} : { imageUrl }) }),
+    ...callbackUrl(deps, { order, target, token }),
+  });
+}
+
+function callbackUrl(
+  { publicUrl }: ActivityDeps,
+  { order, target, token }: Pick<Post, 'order' | 'target' | 'token'>,
+): Pick<StartOrder, 'callbackUrl'> {
+  if (publicUrl === undefined || !target.callbacks) return {};
+  return { callbackUrl: `${publicUrl}/v1/callbacks/${target.provider}/${order.jobId}.${order.attempt}/${token}` };
+}
+
+/** The picture's URL at the vendor. Nothing has been ordered yet, so a failure here is a certain refusal. */
+async function uploadImage(
+  deps: ActivityDeps,
+  provider: VideoProvider,
+  key: string | null,
+): Promise<string | undefined | StartOutcome> {
+  if (key === null) return undefined;
+  if (provider.uploadImage === undefined)
+    return { kind: 'refused', failure: failureOf('media_fetch', { retry: 'elsewhere' }) };
+  try {
+    const image: InputImage | undefined = await deps.images.read(key);
+    // Nobody erases the picture of a job that is not final, so this one is lost for good.
+    if (image === undefined) return { kind: 'refused', failure: failureOf('media_fetch') };
+    return await provider.uploadImage(image);
+  } catch (error) {
+    deps.log.warn({ err: error, image: key }, 'input picture could not be handed over');
+    const failure = error instanceof ProviderUnreachableError ? error.failure : failureOf('media_fetch');
+    return { kind: 'refused', failure };
+  }
+}
+
+async function record(
+  deps: ActivityDeps,
+  { jobId, attempt }: SubmitOrder,
+  outcome: StartOutcome,
+): Promise<SubmitAnswer> {
+  switch (outcome.kind) {
+    case 'accepted':
+      await answerAttempt(deps.db, { jobId, attempt, state: 'accepted', operation: outcome.operation });
+      return { kind: 'accepted' };
+    case 'unknown':
+      await answerAttempt(deps.db, { jobId, attempt, state: 'unknown', operation: null });
+      return { kind: 'unknown' };
+    case 'refused':
+      await endAttempt(deps.db, { jobId, attempt, evidence: 'refusal', outcome: 'failed', failure: outcome.failure });
+      return { kind: 'refused', failure: outcome.failure };
+  }
+}
+
+/** The POST can't be repeated but the note of it can. After that the attempt is unknown, and a callback may adopt it. */
+async function recorded(write: () => Promise<SubmitAnswer>): Promise<SubmitAnswer> {
+  const giveUpAt = Date.now() + recordForMs;
+  for (;;) {
+    try {
+      return await write();
+    } catch (error) {
+      if (Date.now() >= giveUpAt) throw error;
+      await delay(500);
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailureCategory } from '@temporalio/common';
+import type { Activities, WatchOrder } from '../contracts/activities.ts';
+import {
+  answerAttempt,
+  type AttemptToCheck,
+  endAttempt,
+  findAttemptToCheck,
+  markPossibleDuplicate,
+} from '../db/attempts.ts';
+import { failureOf } from '../domain/failure.ts';
+import { nextCheckDelayMs } from '../domain/poll-schedule.ts';
+import type { RouteTarget } from '../domain/route.ts';
+import type { AttemptReport } from '../domain/story.ts';
+import { endOf, ProviderUnreachableError, type VideoProvider } from '../providers/provider.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** Polls once a try. "Not yet" is a benign failure with the moment of the next try: retries add no history. */
+export function createWatchAttempt(deps: ActivityDeps): Activities['watchAttempt'] {
+  return async function watchAttempt(order) {
+    const attempt = await findAttemptToCheck(deps.db, order.jobId, order.attempt);
+    const ended = attempt === undefined ? lost() : reportOf(attempt);
+    if (ended !== undefined) return ended;
+    const target = attempt?.route[attempt.target];
+    const provider = deps.providers.get(attempt?.provider ?? '');
+    if (!attempt || !target || !provider) return lost();
+
+    const look: Look = { deps, order, attempt, target, provider };
+    const report = attempt.operation === null ? await adopt(look) : await poll(look, attempt.operation);
+    if (report === undefined) throw notYet(target);
+    return report;
+  };
+}
+
+interface Look {
+  readonly deps: ActivityDeps;
+  readonly order: WatchOrder;
+  readonly attempt: AttemptToCheck;
+  readonly target: RouteTarget;
+  readonly provider: VideoProvider;
+}
+
+async function poll({ deps, order, provider }: Look, operation: string): Promise<AttemptReport | undefined> {
+  const progress = await reachable(() => provider.check(operation));
+  if (progress === undefined || progress.kind === 'running') return undefined;
+  if (progress.kind === 'queued') return { outcome: 'queued' };
+  await endAttempt(deps.db, { ...order, evidence: 'check', operation, ...endOf(progress) });
+  // Somebody else may have ended it in the same moment: the ledger has the outcome that counts.
+  const standing = await findAttemptToCheck(deps.db, order.jobId, order.attempt);
+  return standing === undefined ? lost() : reportOf(standing);
+}
+
+/** The answer to the POST was lost. Our seed finds the job in the provider's list; after a grace the policy decides. */
+async function adopt({ deps, order, attempt, target, provider }: Look): Promise<AttemptReport | undefined> {
+  if (provider.find !== undefined && attempt.seed !== null) {
+    const { seed, submittedAt } = attempt;
+    const find = provider.find.bind(provider);
+    const query = { model: target.vendorModel, seed, createdAfter: submittedAt.getTime() - 60_000 };
+    const found = await reachable(() => find(query));
+    // A list that could not be read proves nothing: to go on would be to pay a second time on a guess.
+    if (found === undefined) return undefined;
+    const [only] = found;
+    if (only !== undefined && found.length === 1) {
+      await answerAttempt(deps.db, { ...order, state: 'accepted', operation: only.operation });
+      deps.log.info({ job: order.jobId, attempt: order.attempt }, 'adopted an ambiguous submit from the list');
+      return undefined;
+    }
+  }
+  const isInGrace = Date.now() < attempt.submittedAt.getTime() + target.unknownGraceMs;
+  if (isInGrace || target.unknownPolicy === 'wait') return undefined;
+  await markPossibleDuplicate(deps.db, order.jobId, order.attempt);
+  return {
+    outcome: 'failed',
+    failure: failureOf('submit_unknown', { retry: target.unknownPolicy === 'resubmit' ? 'same' : 'elsewhere' }),
+  };
+}
+
+/** No readable answer costs nothing but time: undefined, and the next poll asks again. */
+async function reachable<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof ProviderUnreachableError) return undefined;
+    throw error;
+  }
+}
+
+function reportOf({ outcome, failure }: AttemptToCheck): AttemptReport | undefined {
+  if (outcome === null) return undefined;
+  if (outcome === 'finished') return { outcome };
+  return { outcome: 'failed', failure: failure ?? failureOf('submit_unknown') };
+}
+
+function lost(): AttemptReport {
+  return { outcome: 'failed', failure: failureOf('submit_unknown') };
+}
+
+function notYet(target: RouteTarget): ApplicationFailure {
+  const { attempt } = Context.current().info;
+  return ApplicationFailure.create({
+    type: 'NotYet',
+    message: 'the provider is not done',
+    category: ApplicationFailureCategory.BENIGN,
+    nextRetryDelay: nextCheckDelayMs(target, attempt, Math.random()),
+  });
+}

@@ -1,0 +1,58 @@
+import express, { type Express } from 'express';
+import { createAcceptor } from './accept-jobs.ts';
+import type { AppDeps } from './deps.ts';
+import { createApiMetrics } from './metrics.ts';
+import { authenticate } from './middleware/authenticate.ts';
+import { limitUploads } from './middleware/limit-uploads.ts';
+import { methodNotAllowed } from './middleware/method-not-allowed.ts';
+import { requestId } from './middleware/request-id.ts';
+import { answerProblems, Problem } from './problem.ts';
+import { readJsonBytes } from './read-body.ts';
+import { cancelVideo } from './routes/cancel-video.ts';
+import { createVideo } from './routes/create-video.ts';
+import { getContent } from './routes/get-content.ts';
+import { getProblem } from './routes/get-problem.ts';
+import { getTimeline } from './routes/get-timeline.ts';
+import { getVideo } from './routes/get-video.ts';
+import { providerCallback, readCallbackBytes } from './routes/provider-callback.ts';
+import { createSpendCap } from './spend-cap.ts';
+
+export interface App {
+  readonly handler: Express;
+  /** Resolves once every job that was sent to be accepted has its answer. Called when no request comes any more. */
+  drain(): Promise<void>;
+}
+
+/** The public API, in the order in which a request meets it. */
+export function createApp(deps: AppDeps): App {
+  const metrics = createApiMetrics(deps.registry);
+  const acceptor = createAcceptor(deps.pool, (size) => metrics.batchJobs.observe(size));
+  const checkSpendCap = createSpendCap(deps.pool, deps.clock);
+
+  const handler = express();
+  handler.disable('x-powered-by');
+  handler.set('query parser', 'simple');
+  handler.use(requestId());
+
+  handler
+    .route('/v1/callbacks/:provider/:attempt/:token')
+    .post(readCallbackBytes(), providerCallback(deps, metrics))
+    .all(methodNotAllowed('POST'));
+  handler.route('/problems/:code').get(getProblem()).all(methodNotAllowed('GET, HEAD'));
+
+  handler.use('/v1', authenticate(deps.apiKey));
+  handler
+    .route('/v1/videos')
+    .post(limitUploads(), readJsonBytes(), createVideo({ app: deps, acceptor, checkSpendCap, metrics }))
+    .all(methodNotAllowed('POST'));
+  handler.route('/v1/videos/:id').get(getVideo(deps)).all(methodNotAllowed('GET, HEAD'));
+  handler.route('/v1/videos/:id/timeline').get(getTimeline(deps)).all(methodNotAllowed('GET, HEAD'));
+  handler.route('/v1/videos/:id/content').get(getContent(deps)).all(methodNotAllowed('GET, HEAD'));
+  handler.route('/v1/videos/:id/cancel').post(cancelVideo(deps)).all(methodNotAllowed('POST'));
+
+  handler.use(() => {
+    throw new Problem('not_found');
+  });
+  handler.use(answerProblems({ logger: deps.logger, onProblem: (code) => metrics.problems.inc({ code }) }));
+  return { handler, drain: () => acceptor.drain() };
+}

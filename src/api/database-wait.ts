@@ -1,0 +1,48 @@
+import { temporaryProblem } from './problem.ts';
+
+/** Milliseconds that a client waits for the database at most: with the rest of a request it stays below two seconds. */
+export const databaseWaitMsMax = 1_500;
+
+/** There was no answer from the database, or one that says nothing of the request. Another try may succeed. */
+class DatabaseSilentError extends Error {
+  override name = 'DatabaseSilentError';
+}
+
+/** Waits for a statement for a bounded time; a database that can't answer is a 503 and not a fault. */
+export async function answered<Result>(statement: Promise<Result>): Promise<Result> {
+  try {
+    return await within(statement, databaseWaitMsMax);
+  } catch (error) {
+    throw isFaultOfStatement(error) ? error : temporaryProblem('database_unavailable', error);
+  }
+}
+
+/** Rejects when a promise takes too long. The work behind it goes on, and its late end is nobody's concern. */
+export async function within<Result>(work: Promise<Result>, waitMs: number): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new DatabaseSilentError(`no answer within ${waitMs} ms`)), waitMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The row can't be stored, ever: classes 22 (data), 23 (constraint) and 54 (a limit of the server). */
+export function isFaultOfRow(error: unknown): boolean {
+  return /^(22|23|54)/.test(sqlState(error));
+}
+
+/** Postgres understood, and refused for what the statement or its values are. Trying again changes nothing. */
+function isFaultOfStatement(error: unknown): boolean {
+  if (error instanceof TypeError) return true;
+  return /^(0A|21|22|23|26|2F|42|54|P0|XX)/.test(sqlState(error));
+}
+
+/** Postgres' code of an error, or nothing: an error of the network has a `code` too, but no `severity`. */
+function sqlState(error: unknown): string {
+  if (!(error instanceof Error) || !('severity' in error) || !('code' in error)) return '';
+  return typeof error.code === 'string' ? error.code : '';
+}

@@ -1,0 +1,46 @@
+import type { Readable } from 'node:stream';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { PlanResult, Wish } from '../catalogue/plan.ts';
+import type { Database } from '../db/pool.ts';
+import type { JobId } from '../domain/job.ts';
+import type { VideoProvider } from '../providers/provider.ts';
+import type { ImageStore } from '../storage/image-store.ts';
+
+/** Everything that the API needs of the world. */
+export interface AppDeps {
+  readonly pool: Database;
+  readonly plan: (wish: Wish) => PlanResult;
+  /** By the name in callback URLs. */
+  readonly providers: ReadonlyMap<string, Pick<VideoProvider, 'readCallback'>>;
+  readonly images: ImageStore;
+  readonly openVideo: OpenVideo;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly defaultModel: string;
+  /** Absent: everybody may call, so `main` listens on loopback only. */
+  readonly apiKey?: string;
+  /** Every answer says that a simulator made the video. */
+  readonly servedBySimulator?: boolean;
+  /** Asks the workflow itself. Best effort: it may reject or take its time. */
+  readonly queryTimeline?: (jobId: JobId) => Promise<unknown>;
+  /** Called after a commit that wrote mail for workflows. */
+  readonly notifyMail: () => void;
+  /** Called after a commit that accepted jobs. */
+  readonly notifyAccepted: () => void;
+  readonly logger: Logger;
+  readonly registry: Registry;
+}
+
+/** Opens a finished video where its provider serves it. `range` is one range of bytes: `bytes=from-` or `bytes=from-to`. */
+export type OpenVideo = (url: string, range: string | undefined) => Promise<OpenedVideo>;
+
+export interface OpenedVideo {
+  readonly status: number;
+  /** Lower-cased names. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Readable;
+}
+
+/** There is one tenant until keys are kept in the database. */
+export const onlyTenant = 'default';

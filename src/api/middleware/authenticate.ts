@@ -1,0 +1,28 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { RequestHandler } from 'express';
+import { Problem } from '../problem.ts';
+
+/** One static key. The comparison takes the same time for every wrong one, whatever its length. */
+export function authenticate(apiKey: string | undefined): RequestHandler {
+  const expected = apiKey === undefined ? undefined : digestOf(apiKey);
+  return (request, _response, next) => {
+    if (expected !== undefined && !isBearer(request.get('authorization'), expected)) throw unauthorized();
+    next();
+  };
+}
+
+function isBearer(header: string | undefined, expected: Buffer): boolean {
+  const key = /^bearer +(\S+)$/i.exec(header ?? '')?.[1];
+  return key !== undefined && timingSafeEqual(digestOf(key), expected);
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function unauthorized(): Problem {
+  return new Problem('unauthorized', {
+    detail: 'Send the API key as `Authorization: Bearer <key>`.',
+    headers: { 'www-authenticate': 'Bearer' },
+  });
+}

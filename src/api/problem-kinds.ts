@@ -1,0 +1,30 @@
+/** Every problem that the API answers with by a code of its own. The catalogue adds codes for refused values. */
+export const problemKinds = {
+  invalid_json: { status: 400, title: 'The body is not valid JSON.' },
+  invalid_request: { status: 400, title: 'The request is not valid.' },
+  invalid_id: { status: 400, title: 'The id is malformed.' },
+  invalid_path: { status: 400, title: 'The path is malformed.' },
+  invalid_multipart: { status: 400, title: 'The multipart body is not valid.' },
+  invalid_image: { status: 400, title: 'The picture is not usable.' },
+  invalid_idempotency_key: { status: 400, title: 'The Idempotency-Key is malformed.' },
+  unauthorized: { status: 401, title: 'The API key is missing or wrong.' },
+  callback_rejected: { status: 401, title: 'The signature of the callback does not fit.' },
+  not_found: { status: 404, title: 'There is nothing under this path.' },
+  video_not_found: { status: 404, title: 'There is no such video.' },
+  unknown_attempt: { status: 404, title: 'There is no such attempt.' },
+  method_not_allowed: { status: 405, title: 'The path does not take this method.' },
+  video_not_ready: { status: 409, title: 'The video is not ready.' },
+  video_gone: { status: 410, title: 'The video is no longer at its provider.' },
+  body_too_large: { status: 413, title: 'The body is too large.' },
+  unsupported_media_type: { status: 415, title: 'The body has a type that is not taken here.' },
+  range_not_satisfiable: { status: 416, title: 'The video does not have this range of bytes.' },
+  value_not_supported: { status: 422, title: 'The request asks for what is not supported.' },
+  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key belongs to another request.' },
+  spend_cap_reached: { status: 429, title: 'The cap on spending is reached.' },
+  internal_error: { status: 500, title: 'Something went wrong on our side.' },
+  video_unreachable: { status: 502, title: 'The provider does not hand out the video.' },
+  overloaded: { status: 503, title: 'The service is at its limit.' },
+  database_unavailable: { status: 503, title: 'The service is temporarily unavailable.' },
+} as const satisfies Readonly<Record<string, { readonly status: number; readonly title: string }>>;
+
+export type ProblemCode = keyof typeof problemKinds;

@@ -1,0 +1,59 @@
+import type { RequestHandler } from 'express';
+import { type AttemptView, listAttempts, listEvents } from '../../db/read-jobs.ts';
+import type { JobId } from '../../domain/job.ts';
+import { answered, within } from '../database-wait.ts';
+import type { AppDeps } from '../deps.ts';
+import { findOwnJob } from '../find-video.ts';
+import { ownedJobOf } from '../job-path.ts';
+import { usdOf } from '../video-object.ts';
+
+/** Milliseconds that the workflow has to tell its own view. Without it the answer is complete all the same. */
+const queryMsMax = 2_000;
+
+/** `GET /v1/videos/{id}/timeline`: the story of a job, from its events and the ledger. */
+export function getTimeline(deps: AppDeps): RequestHandler<{ id: string }> {
+  return async (request, response) => {
+    const job = await findOwnJob(deps, ownedJobOf(request));
+    const [events, attempts, workflow] = await Promise.all([
+      answered(listEvents(deps.pool, job.id)),
+      answered(listAttempts(deps.pool, job.id)),
+      job.dispatched ? askWorkflow(deps, job.id) : null,
+    ]);
+    response.set('cache-control', 'private, no-cache').json({
+      id: job.id,
+      object: 'video.timeline',
+      status: job.phase,
+      events,
+      attempts: attempts.map((attempt) => attemptObject(attempt, deps.servedBySimulator ?? false)),
+      workflow,
+    });
+  };
+}
+
+async function askWorkflow({ queryTimeline, logger }: AppDeps, jobId: JobId): Promise<unknown> {
+  if (queryTimeline === undefined) return null;
+  try {
+    return (await within(queryTimeline(jobId), queryMsMax)) ?? null;
+  } catch (error) {
+    logger.debug({ jobId, err: error }, 'the workflow did not tell its timeline');
+    return null;
+  }
+}
+
+function attemptObject(attempt: AttemptView, bySimulator: boolean) {
+  return {
+    attempt: attempt.attempt,
+    target: attempt.target,
+    provider: bySimulator ? 'simulator' : attempt.provider,
+    overlap: attempt.overlap,
+    state: attempt.state,
+    submitted_at: attempt.submittedAt,
+    answered_at: attempt.answeredAt,
+    ended_at: attempt.endedAt,
+    outcome: attempt.outcome,
+    evidence: attempt.evidence,
+    failure_code: attempt.failure?.code ?? null,
+    cost_usd: usdOf(attempt.costUsdMicros),
+    possible_duplicate: attempt.possibleDuplicate,
+  };
+}

@@ -1,0 +1,23 @@
+import type { RequestHandler } from 'express';
+import { isFinal } from '../../domain/job.ts';
+import { retryAfterSeconds } from '../../domain/progress.ts';
+import type { AppDeps } from '../deps.ts';
+import { findVideo } from '../find-video.ts';
+import { ownedJobOf } from '../job-path.ts';
+import type { VideoObject } from '../video-object.ts';
+
+/** `GET /v1/videos/{id}` */
+export function getVideo(deps: AppDeps): RequestHandler<{ id: string }> {
+  return async (request, response) => {
+    const video = await findVideo(deps, ownedJobOf(request));
+    response.set('cache-control', 'private, no-cache');
+    if (!isFinal(video.status))
+      response.set('retry-after', String(retryAfterSeconds(etaSecondsOf(video), Math.random())));
+    response.json(video);
+  };
+}
+
+/** Under way, the progress is all that is known: a client that is early asks again. */
+function etaSecondsOf(video: VideoObject): number {
+  return video.queue?.eta_seconds ?? (100 - video.progress) / 2;
+}

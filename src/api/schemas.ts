@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { priorities } from '../domain/job.ts';
+import { limits } from '../domain/limits.ts';
+import { type FieldError, Problem } from './problem.ts';
+import { escapePointer } from './text-check.ts';
+
+/** What a caller wishes, without the picture, before the catalogue has chosen. */
+export type VideoWish = z.output<typeof videoWishSchema>;
+
+/** Parses the fields of `POST /v1/videos`, or names every one that is wrong. */
+export function parseVideoWish(fields: Readonly<Record<string, unknown>>): VideoWish {
+  const result = videoWishSchema.safeParse(fields);
+  if (result.success) return result.data;
+  const errors = result.error.issues.flatMap(errorsOfIssue).slice(0, errorsMax);
+  throw new Problem('invalid_request', { detail: sentenceOf(errors), errors });
+}
+
+const errorsMax = 20;
+
+function errorsOfIssue(issue: z.core.$ZodIssue): FieldError[] {
+  const pointer = pointerOf(issue.path);
+  if (issue.code !== 'unrecognized_keys') return [{ pointer, message: issue.message }];
+  return issue.keys.map((key) => ({
+    pointer: `${pointer}/${escapePointer(key.slice(0, 128))}`,
+    message: 'The field is unknown.',
+  }));
+}
+
+function pointerOf(path: readonly PropertyKey[]): string {
+  return path.map((step) => `/${escapePointer(String(step).slice(0, 128))}`).join('');
+}
+
+function sentenceOf([first]: readonly FieldError[]): string {
+  return first ? `${first.pointer || 'The body'}: ${first.message}` : 'The request is not valid.';
+}
+
+/** Text of a bounded number of characters, as people count them: code points of the composed form. */
+function text(charsMax: number) {
+  return z
+    .string('This has to be text.')
+    .normalize('NFC')
+    .refine((value) => charsOf(value) <= charsMax, `This may have ${charsMax} characters.`);
+}
+
+function filledText(charsMax: number) {
+  return text(charsMax).refine((value) => value.trim() !== '', 'This must not be empty.');
+}
+
+function charsOf(value: string): number {
+  return Array.from(value).length;
+}
+
+function integer(min: number, max: number) {
+  const message = `This has to be a whole number from ${min} to ${max}.`;
+  return z.int(message).min(min, message).max(max, message);
+}
+
+/** The dialect has seconds as text. */
+function numberOfText(value: unknown): unknown {
+  return typeof value === 'string' && /^\d{1,6}$/.test(value) ? Number(value) : value;
+}
+
+const modelName = filledText(128);
+const secondsMax = 3_600;
+const seedMax = 2_147_483_647;
+const costUsdMax = 10_000;
+const costMessage = `This has to be a number above 0, up to ${costUsdMax}.`;
+
+const metadata = z
+  .record(
+    filledText(limits.metadataKeyCharsMax),
+    text(limits.metadataValueCharsMax),
+    'This has to be an object of texts, with keys of up to 64 characters.',
+  )
+  .refine(
+    (entries) => Object.keys(entries).length <= limits.metadataEntriesMax,
+    `This may have ${limits.metadataEntriesMax} entries.`,
+  );
+
+const videoWishSchema = z.strictObject(
+  {
+    prompt: filledText(limits.promptCharsMax),
+    model: modelName.optional(),
+    seconds: z.preprocess(numberOfText, integer(1, secondsMax)).optional(),
+    size: z
+      .string('This has to be text.')
+      .regex(/^[1-9]\d{1,4}x[1-9]\d{1,4}$/, 'This has to be width by height, such as 1280x720.')
+      .optional(),
+    negative_prompt: text(limits.negativePromptCharsMax).optional(),
+    seed: integer(0, seedMax).optional(),
+    audio: z.boolean('This has to be true or false.').optional(),
+    user: text(limits.callerCharsMax).optional(),
+    metadata: metadata.optional(),
+    priority: z.enum(priorities, `This has to be one of ${priorities.join(', ')}.`).default('normal'),
+    fallback: z
+      .union(
+        [z.literal('auto'), z.literal('none'), z.array(modelName).max(limits.targetsOfRouteMax)],
+        `This has to be auto, none, or a list of up to ${limits.targetsOfRouteMax} models.`,
+      )
+      .default('auto'),
+    patience_seconds: integer(limits.patienceSecondsMin, limits.patienceSecondsMax).optional(),
+    queue_ttl_seconds: integer(limits.queueTtlSecondsMin, limits.queueTtlSecondsMax).default(
+      limits.queueTtlSecondsDefault,
+    ),
+    max_cost_usd: z.number(costMessage).positive(costMessage).max(costUsdMax, costMessage).optional(),
+  },
+  'The body has to be an object.',
+);

@@ -1,0 +1,135 @@
+import type { JobView, PlaceInLine } from '../db/read-jobs.ts';
+import { sentenceOf } from '../domain/failure.ts';
+import type { JobId } from '../domain/job.ts';
+import { progressPercent } from '../domain/progress.ts';
+import type { Route } from '../domain/route.ts';
+import type { VideoRequest } from '../domain/video-request.ts';
+import { sorted } from './idempotency.ts';
+
+/** The one serializer of jobs: the OpenAI dialect first, our own fields after it. */
+export interface VideoObject {
+  readonly id: JobId;
+  readonly object: 'video';
+  readonly status: JobView['phase'];
+  readonly progress: number;
+  readonly created_at: number;
+  readonly completed_at: number | null;
+  readonly expires_at: number | null;
+  readonly model: string;
+  readonly prompt: string | null;
+  readonly seconds: string | null;
+  readonly size: string | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly queue: QueueObject | null;
+  readonly served_by: { readonly provider: string; readonly model: string } | null;
+  readonly attempts: number;
+  readonly outputs: readonly { readonly url: string }[];
+  readonly cost_usd: number | null;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface QueueObject {
+  /** The place in line, 1 being the next; 0: has left it and is about to start. Null where nobody has counted. */
+  readonly position: number | null;
+  readonly eta_seconds: number | null;
+  readonly reason: 'waiting_capacity' | 'starting';
+}
+
+/** A job as it was when it was accepted: the body of the 202, also of every replay. */
+export interface AcceptedView {
+  readonly id: JobId;
+  readonly acceptedAt: number;
+  readonly model: string;
+  readonly request: VideoRequest | null;
+  readonly route: Route;
+}
+
+export function acceptedVideo(job: AcceptedView): VideoObject {
+  return {
+    ...wishOf(job),
+    status: 'queued',
+    progress: 0,
+    completed_at: null,
+    error: null,
+    queue: { position: null, eta_seconds: null, reason: 'waiting_capacity' },
+    served_by: null,
+    attempts: 0,
+    outputs: [],
+    cost_usd: null,
+  };
+}
+
+export interface VideoContext {
+  /** For a job that stands in line. */
+  readonly place?: PlaceInLine | undefined;
+  readonly servedBySimulator: boolean;
+}
+
+export function videoObject(job: JobView, context: VideoContext): VideoObject {
+  return {
+    ...wishOf(job),
+    status: job.phase,
+    progress: progressOf(job),
+    completed_at: job.phase === 'completed' && job.finishedAt !== null ? unixSeconds(job.finishedAt) : null,
+    error: job.failure && { code: job.failure.code, message: sentenceOf(job.failure.code) },
+    queue: job.phase === 'queued' ? queueOf(job.route, context.place) : null,
+    served_by: servedBy(job, context.servedBySimulator),
+    attempts: job.attempts,
+    outputs: job.phase === 'completed' ? [{ url: `/v1/videos/${job.id}/content` }] : [],
+    cost_usd: usdOf(job.costUsdMicros),
+  };
+}
+
+export function usdOf(usdMicros: number | null): number | null {
+  return usdMicros === null ? null : usdMicros / 1e6;
+}
+
+function wishOf(job: AcceptedView) {
+  return {
+    id: job.id,
+    object: 'video',
+    created_at: unixSeconds(job.acceptedAt),
+    expires_at: null,
+    model: job.model,
+    prompt: job.request?.prompt ?? null,
+    seconds: job.request === null ? null : String(job.request.seconds),
+    size: job.request?.size ?? null,
+    // jsonb has an order of its own: the answer must not depend on where the request came from.
+    metadata: sorted(job.request?.metadata ?? {}),
+  } as const;
+}
+
+/** Measured against the first target whatever happens later, so that a switch never sets it back. */
+function progressOf(job: JobView): number {
+  if (job.phase === 'completed') return 100;
+  if (job.elapsedMs === null) return 0;
+  return progressPercent(job.elapsedMs, typicalMsOf(job.route));
+}
+
+function queueOf(route: Route, place: PlaceInLine | undefined): QueueObject {
+  const typicalSeconds = typicalMsOf(route) / 1_000;
+  if (place === undefined) return { position: 0, eta_seconds: Math.ceil(typicalSeconds), reason: 'starting' };
+  const etaSeconds = place.ahead / startsPerSecond(place, typicalSeconds) + typicalSeconds;
+  return { position: place.ahead + 1, eta_seconds: Math.ceil(etaSeconds), reason: 'waiting_capacity' };
+}
+
+/** The pool starts as fast as its rate allows and its slots become free. */
+function startsPerSecond(place: PlaceInLine, typicalSeconds: number): number {
+  const byRate = (place.perMinuteMax ?? Number.POSITIVE_INFINITY) / 60;
+  const bySlots = (place.outstandingMax ?? Number.POSITIVE_INFINITY) / Math.max(typicalSeconds, 1);
+  return Math.min(byRate, bySlots);
+}
+
+function servedBy(job: JobView, bySimulator: boolean): VideoObject['served_by'] {
+  if (job.servedProvider === null || job.servedTarget === null) return null;
+  const model = job.route[job.servedTarget]?.vendorModel ?? job.model;
+  return { provider: bySimulator ? 'simulator' : job.servedProvider, model };
+}
+
+function typicalMsOf(route: Route): number {
+  return route[0]?.typicalMs ?? 0;
+}
+
+function unixSeconds(millis: number): number {
+  return Math.floor(millis / 1_000);
+}

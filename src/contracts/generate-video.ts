@@ -1,0 +1,53 @@
+import type { Failure } from '../domain/failure.ts';
+import type { FinalPhase, JobId } from '../domain/job.ts';
+import type { Route } from '../domain/route.ts';
+import type { AttemptReport, KnownAttempt, Story } from '../domain/story.ts';
+
+/** Workflow tasks, submits and bookkeeping. */
+export const taskQueue = 'spillway';
+
+/** Polls have a queue and slots of their own: a slow vendor's polls must not hold back a submit. */
+export const checkTaskQueue = 'spillway-checks';
+
+export const generateVideoType = 'generateVideo';
+
+/** Ids, the route and permits: nothing personal ever enters a history. The workflow's id is the job's. */
+export interface GenerateVideoInput {
+  readonly jobId: JobId;
+  readonly route: Route;
+  /** The first permit. A job that is shown because it waits too long starts without one. */
+  readonly permit?: PermitMail;
+  /** What the ledger holds when an earlier run of this workflow was lost. */
+  readonly known?: readonly KnownAttempt[];
+}
+
+/** What a run returns: the verdict that stands in Postgres, whoever reached it. */
+export interface GenerateVideoResult {
+  readonly phase: FinalPhase;
+  readonly attempt?: number;
+  readonly failure?: Failure;
+}
+
+export const permitSignalName = 'permit';
+export const callbackSignalName = 'callback';
+export const hintSignalName = 'hint';
+export const cancelSignalName = 'cancel';
+export const timelineQueryName = 'timeline';
+
+/** A granted ticket: attempt `attempt` may be sent to `route[target]`, once, under this grant. */
+export interface PermitMail {
+  readonly attempt: number;
+  readonly target: number;
+  readonly grant: string;
+}
+
+/** A provider's final word on an attempt, as its verified callback had it. */
+export type CallbackMail = { readonly attempt: number } & Exclude<AttemptReport, { outcome: 'queued' }>;
+
+/** Somebody claims to know of an attempt and can't prove it: ask the provider. */
+export interface HintMail {
+  readonly attempt: number;
+}
+
+/** The answer of the `timeline` query. */
+export type Timeline = Story;

@@ -1,0 +1,117 @@
+import { type JobId, priorities } from '../domain/job.ts';
+import type { Route } from '../domain/route.ts';
+import type { VideoRequest } from '../domain/video-request.ts';
+import type { Database } from './pool.ts';
+
+/** A job before it exists. Its id is minted by the API, so that a write whose fate is unknown can be repeated. */
+export interface NewJob {
+  readonly id: JobId;
+  readonly tenant: string;
+  readonly request: VideoRequest;
+  readonly route: Route;
+  readonly inputImage: string | null;
+  readonly queueTtlSeconds: number;
+  readonly idempotency: Idempotency | null;
+}
+
+export interface Idempotency {
+  readonly key: string;
+  /** SHA-256 of what was asked for, in hexadecimal. */
+  readonly fingerprint: string;
+}
+
+export interface InsertedJob {
+  readonly id: JobId;
+  /** Milliseconds since the epoch, by the database's clock. */
+  readonly acceptedAt: number;
+}
+
+/**
+ * Inserts jobs with their first tickets in one statement. Returns those that it inserted: the others exist already,
+ * under their id (an earlier try was committed after all) or under their idempotency key (see `findStandingJobs`).
+ *
+ * Keys are inserted in one order everywhere, so that two batches never wait for each other. Tickets are in the order of
+ * ids, which is the order of arrival.
+ */
+export async function insertJobs(db: Database, jobs: readonly NewJob[]): Promise<readonly InsertedJob[]> {
+  const { rows } = await db.query<InsertedJob>({
+    name: 'insert_jobs',
+    text: `WITH input AS (
+             SELECT id, tenant, key, fingerprint, request::jsonb, route::jsonb, input_image, priority,
+                    queue_ttl * interval '1 second' AS queue_ttl
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::smallint[], $9::float8[])
+               AS input(id, tenant, key, fingerprint, request, route, input_image, priority, queue_ttl)
+           ), won AS (
+             INSERT INTO idempotency_keys (tenant, key, job, fingerprint)
+             SELECT tenant, key, id, decode(fingerprint, 'hex') FROM input WHERE key IS NOT NULL ORDER BY tenant, key, id
+             ON CONFLICT (tenant, key) DO NOTHING
+             RETURNING job
+           ), accepted AS (
+             INSERT INTO jobs (id, tenant, model, request, input_image, route, priority, queue_deadline)
+             SELECT id, tenant, request ->> 'model', request, input_image, route, priority, now() + queue_ttl
+             FROM input WHERE key IS NULL OR id IN (SELECT job FROM won)
+             ORDER BY id
+             ON CONFLICT (id) DO NOTHING
+             RETURNING *
+           ), queued AS (
+             INSERT INTO tickets (job, attempt, tenant, caller, pool, target, priority, kind, accepted_at, queue_deadline, price_usd_micros)
+             SELECT id, 1, tenant, coalesce(request ->> 'user', ''), route -> 0 ->> 'pool', 0, priority, 'first', accepted_at,
+                    queue_deadline, (route -> 0 ->> 'priceUsdMicros')::bigint
+             FROM accepted ORDER BY id
+           ), told AS (
+             INSERT INTO job_events (job, seq, at, kind) SELECT id, 1, accepted_at, 'job.queued' FROM accepted
+           )
+           SELECT id, ${millis('accepted_at')} AS "acceptedAt" FROM accepted`,
+    values: columnsOf(jobs),
+  });
+  return rows;
+}
+
+function columnsOf(jobs: readonly NewJob[]): unknown[][] {
+  return [
+    jobs.map(({ id }) => id),
+    jobs.map(({ tenant }) => tenant),
+    jobs.map(({ idempotency }) => idempotency?.key ?? null),
+    jobs.map(({ idempotency }) => idempotency?.fingerprint ?? null),
+    jobs.map(({ request }) => JSON.stringify(request)),
+    jobs.map(({ route }) => JSON.stringify(route)),
+    jobs.map(({ inputImage }) => inputImage),
+    jobs.map(({ request }) => priorities.indexOf(request.priority)),
+    jobs.map(({ queueTtlSeconds }) => queueTtlSeconds),
+  ];
+}
+
+/** What exists in the place of a job that was not inserted. */
+export interface StandingJob {
+  /** The id under which it was to be inserted. */
+  readonly askedId: JobId;
+  readonly id: JobId;
+  readonly fingerprint: string | null;
+  readonly acceptedAt: number;
+  /** Null once the job has been erased. */
+  readonly request: VideoRequest | null;
+  readonly model: string;
+  readonly route: Route;
+}
+
+/** Reads the jobs that stand in the place of others, by key or else by id. A statement of its own: it must see them. */
+export async function findStandingJobs(db: Database, jobs: readonly NewJob[]): Promise<readonly StandingJob[]> {
+  const { rows } = await db.query<StandingJob>({
+    name: 'find_standing_jobs',
+    text: `SELECT asked.id AS "askedId", jobs.id, encode(keys.fingerprint, 'hex') AS fingerprint,
+                  ${millis('jobs.accepted_at')} AS "acceptedAt", jobs.request, jobs.model, jobs.route
+           FROM unnest($1::text[], $2::text[], $3::text[]) AS asked(id, tenant, key)
+           LEFT JOIN idempotency_keys keys ON keys.tenant = asked.tenant AND keys.key = asked.key
+           JOIN jobs ON jobs.id = coalesce(keys.job, asked.id) AND jobs.tenant = asked.tenant`,
+    values: [
+      jobs.map(({ id }) => id),
+      jobs.map(({ tenant }) => tenant),
+      jobs.map(({ idempotency }) => idempotency?.key ?? null),
+    ],
+  });
+  return rows;
+}
+
+function millis(expression: string): string {
+  return `(extract(epoch FROM ${expression}) * 1000)::float8`;
+}

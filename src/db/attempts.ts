@@ -1,0 +1,141 @@
+import type { Failure } from '../domain/failure.ts';
+import type { JobId } from '../domain/job.ts';
+import type { Route } from '../domain/route.ts';
+import type { VideoRequest } from '../domain/video-request.ts';
+import type { Database } from './pool.ts';
+
+export interface BeginOrder {
+  readonly jobId: JobId;
+  readonly attempt: number;
+  readonly grant: string;
+  readonly targetName: string;
+  readonly provider: string;
+  readonly token: string;
+  readonly seed: number | null;
+  readonly runBudgetMs: number;
+}
+
+export type BeginAnswer =
+  | { readonly verdict: 'go' }
+  | { readonly verdict: 'job_final' | 'cancel_requested' | 'permit_lost' }
+  | { readonly verdict: 'accepted' | 'unknown' | 'submitting' }
+  | { readonly verdict: 'refused'; readonly failure: Failure };
+
+/** Writes the ledger row that allows one POST, or says why there is to be none. See the migration for the rules. */
+export async function beginAttempt(db: Database, order: BeginOrder): Promise<BeginAnswer> {
+  const { rows } = await db.query<BeginAnswer>({
+    name: 'begin_attempt',
+    text: `SELECT verdict, failure FROM begin_attempt($1, $2, $3, $4, $5, $6, $7, $8 * interval '1 millisecond')`,
+    values: [
+      order.jobId,
+      order.attempt,
+      order.grant,
+      order.targetName,
+      order.provider,
+      order.token,
+      order.seed,
+      order.runBudgetMs,
+    ],
+  });
+  return only(rows, 'begin_attempt');
+}
+
+export interface AttemptAnswer {
+  readonly jobId: JobId;
+  readonly attempt: number;
+  readonly state: 'accepted' | 'unknown';
+  readonly operation: string | null;
+}
+
+/** Records what the provider answered to the POST; `accepted` stands against everything. */
+export async function answerAttempt(db: Database, answer: AttemptAnswer): Promise<void> {
+  await db.query({
+    name: 'answer_attempt',
+    text: 'SELECT answer_attempt($1, $2, $3, $4)',
+    values: [answer.jobId, answer.attempt, answer.state, answer.operation],
+  });
+}
+
+export interface AttemptEnd {
+  readonly jobId: JobId;
+  readonly attempt: number;
+  readonly evidence: 'refusal' | 'callback' | 'check' | 'list' | 'stop' | 'longest_duration';
+  readonly outcome: 'finished' | 'failed' | 'lost';
+  readonly operation?: string;
+  readonly videoUrl?: string;
+  readonly failure?: Failure;
+}
+
+/** Records proof that the provider is done. Returns whether this call was the one that ended the attempt. */
+export async function endAttempt(db: Database, end: AttemptEnd): Promise<boolean> {
+  const { rows } = await db.query<{ ended: boolean }>({
+    name: 'end_attempt',
+    text: 'SELECT end_attempt($1, $2, $3, $4, $5, $6, $7) AS ended',
+    values: [
+      end.jobId,
+      end.attempt,
+      end.evidence,
+      end.outcome,
+      end.operation ?? null,
+      end.videoUrl ?? null,
+      end.failure ?? null,
+    ],
+  });
+  return only(rows, 'end_attempt').ended;
+}
+
+/** What a submit needs of its job. `request` is null once the job has been erased. */
+export interface JobToSubmit {
+  readonly request: VideoRequest | null;
+  readonly inputImage: string | null;
+  readonly route: Route;
+}
+
+export async function findJobToSubmit(db: Database, jobId: JobId): Promise<JobToSubmit | undefined> {
+  const { rows } = await db.query<JobToSubmit>({
+    name: 'find_job_to_submit',
+    text: 'SELECT request, input_image AS "inputImage", route FROM jobs WHERE id = $1',
+    values: [jobId],
+  });
+  return rows[0];
+}
+
+/** An attempt as its checker needs it. */
+export interface AttemptToCheck {
+  readonly provider: string;
+  readonly operation: string | null;
+  readonly seed: number | null;
+  readonly submittedAt: Date;
+  readonly outcome: 'finished' | 'failed' | 'lost' | null;
+  readonly failure: Failure | null;
+  readonly route: Route;
+  readonly target: number;
+}
+
+export async function findAttemptToCheck(
+  db: Database,
+  jobId: JobId,
+  attempt: number,
+): Promise<AttemptToCheck | undefined> {
+  const { rows } = await db.query<AttemptToCheck & { seed: string | null }>({
+    name: 'find_attempt_to_check',
+    text: `SELECT a.provider, a.operation, a.seed, a.submitted_at AS "submittedAt", a.outcome, a.failure, a.target, j.route
+           FROM attempts a JOIN jobs j ON j.id = a.job
+           WHERE a.job = $1 AND a.attempt = $2`,
+    values: [jobId, attempt],
+  });
+  const row = rows[0];
+  return row && { ...row, seed: row.seed === null ? null : Number(row.seed) };
+}
+
+/** Notes that a deliberate further attempt may be paid beside this one. */
+export async function markPossibleDuplicate(db: Database, jobId: JobId, attempt: number): Promise<void> {
+  await db.query('UPDATE attempts SET possible_duplicate = true WHERE job = $1 AND attempt = $2', [jobId, attempt]);
+}
+
+/** The one row that a function returns. */
+export function only<Row>(rows: readonly Row[], source: string): Row {
+  const row = rows[0];
+  if (row === undefined) throw new Error(`assertion failed: ${source} returned no row`);
+  return row;
+}

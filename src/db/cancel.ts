@@ -1,0 +1,19 @@
+import type { JobId } from '../domain/job.ts';
+import { only } from './attempts.ts';
+import type { Database } from './pool.ts';
+
+/** A job as its owner names it. */
+export interface OwnedJob {
+  readonly id: JobId;
+  readonly tenant: string;
+}
+
+/** Asks for the end of a job. Returns the phase that stands, `cancelling` while its workflow has to end it. */
+export async function requestCancel(db: Database, job: OwnedJob): Promise<string | null> {
+  const { rows } = await db.query<{ phase: string | null }>({
+    name: 'request_cancel',
+    text: 'SELECT request_cancel($1, $2) AS phase',
+    values: [job.id, job.tenant],
+  });
+  return only(rows, 'request_cancel').phase;
+}

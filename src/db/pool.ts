@@ -1,0 +1,64 @@
+import { Pool, type PoolClient } from 'pg';
+
+export interface PoolSettings {
+  readonly url: string;
+  readonly connectionsMax: number;
+  /** What the pool is for; shown in pg_stat_activity. */
+  readonly name: string;
+  /** Milliseconds after which the server gives a statement up. */
+  readonly statementTimeoutMs?: number;
+  readonly onError: (error: Error) => void;
+}
+
+/**
+ * A pool whose waits all end: connecting, statements and queries have their timeouts, and an idle transaction is ended
+ * by the server. An idle connection that breaks is reported; without the listener it would end the process.
+ */
+export function createPool(settings: PoolSettings): Pool {
+  const statementTimeoutMs = settings.statementTimeoutMs ?? 1_000;
+  const pool = new Pool({
+    connectionString: settings.url,
+    max: settings.connectionsMax,
+    application_name: `spillway-${settings.name}`,
+    connectionTimeoutMillis: 1_000,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + 500,
+    idle_in_transaction_session_timeout: 10_000,
+    keepAlive: true,
+  });
+  pool.on('error', settings.onError);
+  // The pool listens to idle connections only: one that breaks inside a transaction would end the process.
+  pool.on('connect', (connection) => connection.on('error', () => undefined));
+  return pool;
+}
+
+/** What a statement needs: a pool, or one connection of it inside a transaction. */
+export type Database = Pick<Pool, 'query'>;
+
+/** Runs `work` in one transaction on one connection: committed when it returns, rolled back when it throws. */
+export async function inTransaction<Result>(
+  pool: Pool,
+  work: (connection: PoolClient) => Promise<Result>,
+): Promise<Result> {
+  const connection = await pool.connect();
+  try {
+    await connection.query('BEGIN');
+    const result = await work(connection);
+    await connection.query('COMMIT');
+    connection.release();
+    return result;
+  } catch (error) {
+    await rollBack(connection);
+    throw error;
+  }
+}
+
+/** A connection that can't even roll back is broken and leaves the pool. */
+async function rollBack(connection: PoolClient): Promise<void> {
+  try {
+    await connection.query('ROLLBACK');
+    connection.release();
+  } catch (error) {
+    connection.release(error instanceof Error ? error : true);
+  }
+}

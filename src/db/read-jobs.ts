@@ -1,0 +1,161 @@
+import type { Failure } from '../domain/failure.ts';
+import type { JobId, JobPhase } from '../domain/job.ts';
+import type { Route } from '../domain/route.ts';
+import type { VideoRequest } from '../domain/video-request.ts';
+import type { OwnedJob } from './cancel.ts';
+import type { Database } from './pool.ts';
+
+/** A job as its owner may see it. Times are milliseconds of the database's clock. */
+export interface JobView {
+  readonly id: JobId;
+  readonly phase: JobPhase;
+  readonly model: string;
+  /** Null once the job has been erased. */
+  readonly request: VideoRequest | null;
+  readonly route: Route;
+  readonly acceptedAt: number;
+  readonly finishedAt: number | null;
+  /** From the first POST to the end, or to now. */
+  readonly elapsedMs: number | null;
+  readonly dispatched: boolean;
+  readonly failure: Failure | null;
+  readonly attempts: number;
+  /** Null while nothing has been booked. */
+  readonly costUsdMicros: number | null;
+  /** Who made the video: its provider, and the index of its target in the route. */
+  readonly servedProvider: string | null;
+  readonly servedTarget: number | null;
+}
+
+export async function findJob(db: Database, job: OwnedJob): Promise<JobView | undefined> {
+  const { rows } = await db.query<JobView>({
+    name: 'find_job',
+    text: `SELECT jobs.id, jobs.phase, jobs.model, jobs.request, jobs.route, jobs.failure,
+                  ${millis('jobs.accepted_at')} AS "acceptedAt", ${millis('jobs.finished_at')} AS "finishedAt",
+                  ${millis('coalesce(jobs.finished_at, clock_timestamp()) - jobs.started_at')} AS "elapsedMs",
+                  jobs.dispatched_at IS NOT NULL AS dispatched,
+                  ledger.attempts, ledger.cost AS "costUsdMicros",
+                  served.provider AS "servedProvider", served.target AS "servedTarget"
+           FROM jobs
+           CROSS JOIN LATERAL (
+             SELECT count(*)::int AS attempts, sum(cost_usd_micros)::float8 AS cost FROM attempts WHERE attempts.job = jobs.id
+           ) AS ledger
+           LEFT JOIN attempts served ON served.job = jobs.id AND served.attempt = jobs.served_attempt
+           WHERE jobs.id = $1 AND jobs.tenant = $2`,
+    values: [job.id, job.tenant],
+  });
+  return rows[0];
+}
+
+/** Where a waiting job stands in its pool, and what the pool can do. */
+export interface PlaceInLine {
+  /** Waiting tickets ahead, counted up to `aheadMax`. */
+  readonly ahead: number;
+  readonly outstandingMax: number | null;
+  readonly perMinuteMax: number | null;
+}
+
+const aheadMax = 10_000;
+
+export async function findPlaceInLine(db: Database, jobId: JobId): Promise<PlaceInLine | undefined> {
+  const { rows } = await db.query<PlaceInLine>({
+    name: 'find_place_in_line',
+    text: `SELECT pools.outstanding_max AS "outstandingMax", pools.per_minute_max AS "perMinuteMax", line.ahead
+           FROM tickets mine
+           LEFT JOIN pools ON pools.id = mine.pool
+           CROSS JOIN LATERAL (
+             SELECT count(*)::int AS ahead FROM (
+               SELECT FROM tickets other
+               WHERE other.pool = mine.pool
+                 AND ((other.kind = 'overlap'), other.priority, other.accepted_at, other.id)
+                   < ((mine.kind = 'overlap'), mine.priority, mine.accepted_at, mine.id)
+               LIMIT ${aheadMax}
+             ) AS others
+           ) AS line
+           WHERE mine.job = $1`,
+    values: [jobId],
+  });
+  return rows[0];
+}
+
+export interface JobEvent {
+  readonly seq: number;
+  readonly at: Date;
+  readonly kind: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export async function listEvents(db: Database, jobId: JobId): Promise<readonly JobEvent[]> {
+  const { rows } = await db.query<JobEvent>({
+    name: 'list_events',
+    text: 'SELECT seq, at, kind, data FROM job_events WHERE job = $1 ORDER BY seq',
+    values: [jobId],
+  });
+  return rows;
+}
+
+/** One line of the ledger, without what lets anybody speak for the provider. */
+export interface AttemptView {
+  readonly attempt: number;
+  readonly target: string;
+  readonly provider: string;
+  readonly overlap: boolean;
+  readonly state: string;
+  readonly outcome: string | null;
+  readonly evidence: string | null;
+  readonly failure: Failure | null;
+  readonly submittedAt: Date;
+  readonly answeredAt: Date | null;
+  readonly endedAt: Date | null;
+  readonly costUsdMicros: number | null;
+  readonly possibleDuplicate: boolean;
+}
+
+export async function listAttempts(db: Database, jobId: JobId): Promise<readonly AttemptView[]> {
+  const { rows } = await db.query<AttemptView>({
+    name: 'list_attempts',
+    text: `SELECT attempt, target_name AS target, provider, overlap, state, outcome, evidence, failure,
+                  submitted_at AS "submittedAt", answered_at AS "answeredAt", ended_at AS "endedAt",
+                  cost_usd_micros::float8 AS "costUsdMicros", possible_duplicate AS "possibleDuplicate"
+           FROM attempts WHERE job = $1 ORDER BY attempt`,
+    values: [jobId],
+  });
+  return rows;
+}
+
+/** Where the video of a job lies, once it is completed. */
+export interface JobOutput {
+  readonly phase: JobPhase;
+  readonly provider: string | null;
+  readonly videoUrl: string | null;
+}
+
+export async function findOutput(db: Database, job: OwnedJob): Promise<JobOutput | undefined> {
+  const { rows } = await db.query<JobOutput>({
+    name: 'find_output',
+    text: `SELECT jobs.phase, served.provider, served.video_url AS "videoUrl"
+           FROM jobs LEFT JOIN attempts served ON served.job = jobs.id AND served.attempt = jobs.served_attempt
+           WHERE jobs.id = $1 AND jobs.tenant = $2`,
+    values: [job.id, job.tenant],
+  });
+  return rows[0];
+}
+
+/** What is left under the cap on spending, in millionths of a US dollar. Null: there is no cap. */
+export async function findBudgetLeft(db: Database): Promise<number | null> {
+  const { rows } = await db.query<{ left: number | null }>({
+    name: 'find_budget_left',
+    text: `SELECT (cap_usd_micros - committed_usd_micros
+                   + (SELECT coalesce(sum(usd_micros), 0) FROM refunds WHERE budget = budgets.id))::float8 AS left
+           FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL`,
+  });
+  return rows[0]?.left ?? null;
+}
+
+export async function ping(db: Database): Promise<void> {
+  await db.query('SELECT 1');
+}
+
+function millis(expression: string): string {
+  return `(extract(epoch FROM ${expression}) * 1000)::float8`;
+}

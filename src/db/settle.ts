@@ -1,0 +1,56 @@
+import type { Failure } from '../domain/failure.ts';
+import type { FinalPhase, JobId } from '../domain/job.ts';
+import type { Verdict } from '../domain/next-step.ts';
+import type { TicketStory, QueueAnswer } from '../domain/story.ts';
+import { only } from './attempts.ts';
+import type { Database } from './pool.ts';
+
+/** The verdict that stands. */
+export interface StandingVerdict {
+  readonly phase: FinalPhase;
+  readonly attempt: number | null;
+  readonly failure: Failure | null;
+  /** Whether this call set it. */
+  readonly settledNow: boolean;
+}
+
+/** Ends a job, once. Returns the verdict that stands; undefined for a job that does not exist. */
+export async function settleJob(db: Database, jobId: JobId, verdict: Verdict): Promise<StandingVerdict | undefined> {
+  const { rows } = await db.query<StandingVerdict>({
+    name: 'settle_job',
+    text: `SELECT phase, served_attempt AS attempt, failure, was_settled_now AS "settledNow" FROM settle_job($1, $2, $3, $4)`,
+    values: [
+      jobId,
+      verdict.phase,
+      verdict.phase === 'completed' ? verdict.attempt : null,
+      verdict.phase === 'failed' ? verdict.failure : null,
+    ],
+  });
+  return rows[0];
+}
+
+export interface QueueRequest {
+  readonly jobId: JobId;
+  readonly ticket: TicketStory;
+  readonly pool: string;
+  readonly waitMs: number;
+  readonly priceUsdMicros: number | null;
+}
+
+/** Gives a further attempt its place in the queue. */
+export async function queueAttempt(db: Database, request: QueueRequest): Promise<QueueAnswer> {
+  const { rows } = await db.query<{ answer: QueueAnswer }>({
+    name: 'queue_attempt',
+    text: `SELECT queue_attempt($1, $2, $3, $4, $5, $6 * interval '1 millisecond', $7) AS answer`,
+    values: [
+      request.jobId,
+      request.ticket.attempt,
+      request.ticket.target,
+      request.pool,
+      request.ticket.kind,
+      request.waitMs,
+      request.priceUsdMicros,
+    ],
+  });
+  return only(rows, 'queue_attempt').answer;
+}

@@ -1,0 +1,81 @@
+import type { JobId } from '../domain/job.ts';
+import { failureOf } from '../domain/failure.ts';
+import type { Database } from './pool.ts';
+
+/**
+ * Ends jobs whose queue deadline has passed before they were begun, in line or with a permit that never got anywhere
+ * because Temporal is away. A workflow that waits for its permit is told, with
+ * the same word as a cancel: it asks for the verdict that stands. Returns the jobs ended.
+ */
+export async function endOverdueJobs(db: Database, count: number): Promise<readonly JobId[]> {
+  const { rows } = await db.query<{ job: JobId }>({
+    name: 'end_overdue_jobs',
+    text: `WITH overdue AS (
+             (SELECT tickets.job FROM tickets JOIN jobs ON jobs.id = tickets.job
+              WHERE tickets.queue_deadline <= clock_timestamp() AND jobs.phase = 'queued'
+              ORDER BY tickets.queue_deadline
+              LIMIT $1)
+             UNION ALL
+             (SELECT permits.job FROM permits JOIN jobs ON jobs.id = permits.job
+              WHERE permits.submitting AND jobs.queue_deadline <= clock_timestamp() AND jobs.phase = 'queued'
+              LIMIT $1)
+           ), ended AS (
+             SELECT overdue.job FROM overdue, settle_job(overdue.job, 'failed', NULL, $2) AS verdict
+             WHERE verdict.was_settled_now
+           ), told AS (
+             INSERT INTO mailbox (job, kind)
+             SELECT ended.job, 'cancel' FROM ended JOIN jobs ON jobs.id = ended.job WHERE jobs.dispatched_at IS NOT NULL
+             ON CONFLICT (job, kind, attempt) DO NOTHING
+           )
+           SELECT job FROM ended`,
+    values: [count, failureOf('queue_deadline')],
+  });
+  return rows.map(({ job }) => job);
+}
+
+/**
+ * Starts the workflows of jobs that have waited longer than `stuckAfterMs`, without a permit, so that operators see them
+ * in Temporal UI. Oldest first, and never more than `visibleMax` such workflows at a time.
+ */
+export async function showStuckJobs(
+  db: Database,
+  settings: { stuckAfterMs: number; visibleMax: number },
+): Promise<number> {
+  const { rowCount } = await db.query({
+    name: 'show_stuck_jobs',
+    text: `WITH shown AS (
+             -- The oldest of the line, so the count is full before it has read far.
+             SELECT count(*) AS count FROM (
+               SELECT 1 FROM tickets JOIN jobs ON jobs.id = tickets.job
+               WHERE tickets.kind = 'first' AND jobs.dispatched_at IS NOT NULL
+                 AND tickets.accepted_at < clock_timestamp() - $1 * interval '1 millisecond'
+               ORDER BY tickets.accepted_at
+               LIMIT $2
+             ) AS oldest
+           ), stuck AS (
+             SELECT jobs.id FROM tickets JOIN jobs ON jobs.id = tickets.job
+             WHERE tickets.kind = 'first' AND jobs.dispatched_at IS NULL
+               AND tickets.accepted_at < clock_timestamp() - $1 * interval '1 millisecond'
+             ORDER BY tickets.accepted_at
+             LIMIT greatest(0, $2 - (SELECT count FROM shown))
+             FOR NO KEY UPDATE OF jobs SKIP LOCKED
+           ), dispatched AS (
+             UPDATE jobs SET dispatched_at = clock_timestamp() FROM stuck WHERE jobs.id = stuck.id RETURNING jobs.id
+           )
+           INSERT INTO mailbox (job, kind) SELECT id, 'start' FROM dispatched
+           ON CONFLICT (job, kind, attempt) DO NOTHING`,
+    values: [settings.stuckAfterMs, settings.visibleMax],
+  });
+  return rowCount ?? 0;
+}
+
+/** Forgets idempotency keys that are older than we promise to keep them. */
+export async function deleteOldKeys(db: Database, settings: { daysKept: number; count: number }): Promise<number> {
+  const { rowCount } = await db.query({
+    name: 'delete_old_keys',
+    text: `DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM idempotency_keys WHERE created_at < clock_timestamp() - $1 * interval '1 day' LIMIT $2))`,
+    values: [settings.daysKept, settings.count],
+  });
+  return rowCount ?? 0;
+}

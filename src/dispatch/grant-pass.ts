@@ -1,0 +1,55 @@
+import type pg from 'pg';
+import {
+  claimGrants,
+  findWaitingPools,
+  headsOfPassMax,
+  lockBudget,
+  lockPool,
+  pinPlans,
+  readSnapshot,
+} from '../db/grants.ts';
+import { inTransaction } from '../db/pool.ts';
+import { chooseGrants, type WaitReason } from '../domain/grants.ts';
+
+export interface GrantPassDeps {
+  readonly pool: pg.Pool;
+  /** Submits without an answer that a pool may have, over all processes. */
+  readonly submittingMax: number;
+  /** Workflows that this process can take on now. */
+  readonly startSlots: () => number;
+  readonly onPassedOver?: (pool: string, reasons: ReadonlyMap<WaitReason, number>) => void;
+}
+
+/** One pass over every pool with somebody in line. Returns how many permits were granted. */
+export async function grantPass(deps: GrantPassDeps): Promise<number> {
+  let granted = 0;
+  for (const pool of await findWaitingPools(deps.pool)) granted += await grantOfPool(deps, pool);
+  return granted;
+}
+
+/** Short and local: Temporal is called by the relay, after this has committed. */
+async function grantOfPool(deps: GrantPassDeps, pool: string): Promise<number> {
+  return await inTransaction(deps.pool, async (connection) => {
+    await pinPlans(connection);
+    const locked = await lockPool(connection, pool);
+    if (locked === undefined) return 0;
+    const budgetUsdMicros = await lockBudget(connection);
+    const snapshot = await readSnapshot(connection, { pool, headsMax: headsOfPassMax });
+    const { submittingMax } = deps;
+    const grants = chooseGrants({
+      ...locked,
+      ...snapshot,
+      budgetUsdMicros,
+      submittingMax,
+      startSlots: deps.startSlots(),
+    });
+    deps.onPassedOver?.(pool, countReasons(grants.passedOver));
+    return grants.granted.length === 0 ? 0 : await claimGrants(connection, pool, grants);
+  });
+}
+
+function countReasons(passedOver: readonly { readonly reason: WaitReason }[]): ReadonlyMap<WaitReason, number> {
+  const counts = new Map<WaitReason, number>();
+  for (const { reason } of passedOver) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  return counts;
+}

@@ -1,0 +1,172 @@
+import { assert } from './assert.ts';
+import { failureOf, type Failure } from './failure.ts';
+import { limits } from './limits.ts';
+import { type AttemptStory, isLive, type Story, targetOf, type TicketStory } from './story.ts';
+
+/** The end of a job as its workflow proposes it. The database decides which verdict stands. */
+export type Verdict =
+  | { readonly phase: 'completed'; readonly attempt: number }
+  | { readonly phase: 'failed'; readonly failure: Failure }
+  | { readonly phase: 'cancelled' };
+
+/** What to do now. `wait` carries the nearest moment at which time alone changes the answer, if there is one. */
+export type Step =
+  | { readonly kind: 'settle'; readonly verdict: Verdict }
+  | { readonly kind: 'submit'; readonly attempt: AttemptStory }
+  | { readonly kind: 'watch'; readonly attempt: AttemptStory }
+  | { readonly kind: 'queue'; readonly ticket: TicketStory; readonly waitMs: number }
+  | { readonly kind: 'wait'; readonly untilMs: number | null };
+
+/**
+ * The whole policy of a job under way, in order of precedence. Results come before timeouts, so that a video that
+ * arrives in the same instant as its deadline counts. Called again after every step until it says `wait`.
+ */
+export function nextStep(story: Story, now: number): Step {
+  return (
+    settleOnResult(story) ??
+    settleOnEnd(story, now) ??
+    submitGranted(story) ??
+    queueAfterFailure(story) ??
+    queueOverlap(story, now) ??
+    watchOverdue(story, now) ?? { kind: 'wait', untilMs: nextMoment(story, now) }
+  );
+}
+
+/** The verdict that a job is proposed to end with when somebody else has ended it already: it will not be the one. */
+const superseded: Verdict = { phase: 'cancelled' };
+
+function settleOnResult(story: Story): Step | undefined {
+  const winner = story.attempts.find((attempt) => attempt.phase === 'finished');
+  if (winner !== undefined) return { kind: 'settle', verdict: { phase: 'completed', attempt: winner.number } };
+  if (story.over) return { kind: 'settle', verdict: superseded };
+  return undefined;
+}
+
+function settleOnEnd(story: Story, now: number): Step | undefined {
+  if (story.cancelled) return { kind: 'settle', verdict: { phase: 'cancelled' } };
+  if (story.runDeadlineAt !== null && story.runDeadlineAt <= now) return fail(failureOf('run_deadline'));
+  return undefined;
+}
+
+/** A request that was found at fault is sent to nobody else: its permit goes back when the job is settled. */
+function submitGranted(story: Story): Step | undefined {
+  if (faultOf(story) !== undefined) return undefined;
+  const attempt = story.attempts.find((candidate) => candidate.phase === 'granted');
+  return attempt && { kind: 'submit', attempt };
+}
+
+/** Nobody works on the job any more: the next attempt goes to the head of the line, or the job has failed. */
+function queueAfterFailure(story: Story): Step | undefined {
+  if (story.attempts.some(isLive) || story.attempts.length === 0) return undefined;
+  const fault = faultOf(story);
+  if (fault !== undefined) return fail(fault);
+  const last = lastEnded(story);
+  if (story.ticket?.kind === 'overlap') return { kind: 'queue', ticket: { ...story.ticket, kind: 'retry' }, waitMs: 0 };
+  if (story.ticket !== null) return undefined;
+
+  const target = targetAfter(story, last);
+  if (target === undefined) return fail(last.failure ?? failureOf('no_target_left'));
+  return {
+    kind: 'queue',
+    ticket: { attempt: nextNumber(story), target, kind: 'retry' },
+    waitMs: delayAfter(story, last),
+  };
+}
+
+/** Patience is over with everybody who works on the job: the next target may try as well, the first success wins. */
+function queueOverlap(story: Story, now: number): Step | undefined {
+  const live = story.attempts.filter(isLive);
+  const target = overlapTarget(story);
+  if (live.length === 0 || target === undefined) return undefined;
+  if (live.some((attempt) => patienceEndsAt(story, attempt) > now)) return undefined;
+  return { kind: 'queue', ticket: { attempt: nextNumber(story), target, kind: 'overlap' }, waitMs: 0 };
+}
+
+function watchOverdue(story: Story, now: number): Step | undefined {
+  const attempt = story.attempts.find((candidate) => isUnwatched(candidate) && candidate.checkAt <= now);
+  return attempt && { kind: 'watch', attempt };
+}
+
+/** One timer: the nearest of next poll, end of patience and run deadline. None while only the POST is under way. */
+function nextMoment(story: Story, now: number): number | null {
+  const waiting = story.attempts.filter((attempt) => attempt.phase === 'live' || attempt.phase === 'unknown');
+  if (waiting.length === 0 && story.ticket === null) return null;
+  const moments = [
+    ...waiting.filter(isUnwatched).map((attempt) => attempt.checkAt),
+    ...(overlapTarget(story) === undefined ? [] : waiting.map((attempt) => patienceEndsAt(story, attempt))),
+    ...(story.runDeadlineAt === null ? [] : [story.runDeadlineAt]),
+  ].filter((moment) => moment > now);
+  return moments.length === 0 ? null : Math.min(...moments);
+}
+
+function isUnwatched(attempt: AttemptStory): boolean {
+  return (attempt.phase === 'live' || attempt.phase === 'unknown') && !attempt.watched;
+}
+
+function patienceEndsAt(story: Story, attempt: AttemptStory): number {
+  // A POST that is still under way has its own, shorter deadline.
+  if (attempt.phase === 'submitting') return Infinity;
+  return attempt.since + targetOf(story, attempt).patienceMs;
+}
+
+function fail(failure: Failure): Step {
+  return { kind: 'settle', verdict: { phase: 'failed', failure } };
+}
+
+function lastEnded(story: Story): AttemptStory {
+  const last = story.attempts.toSorted((one, other) => one.number - other.number).at(-1);
+  assert(last, 'some attempt has ended');
+  return last;
+}
+
+function nextNumber(story: Story): number {
+  return Math.max(0, ...story.attempts.map((attempt) => attempt.number)) + 1;
+}
+
+function firstUntried(story: Story): number | undefined {
+  const tried = new Set(story.attempts.map((attempt) => attempt.target));
+  const index = story.route.findIndex((_, target) => !tried.has(target));
+  return index === -1 ? undefined : index;
+}
+
+/** Where an attempt may go while another one is live, if anywhere. */
+function overlapTarget(story: Story): number | undefined {
+  if (story.ticket !== null || faultOf(story) !== undefined) return undefined;
+  return story.attempts.length < limits.attemptsOfJobMax ? firstUntried(story) : undefined;
+}
+
+/** The failure of a request that no target will do better with. */
+function faultOf(story: Story): Failure | undefined {
+  return story.attempts.find(({ failure }) => failure?.retry === 'never')?.failure;
+}
+
+/** Where the next attempt goes: the same target while its failure allows, else the first one that was never tried. */
+function targetAfter(story: Story, last: AttemptStory): number | undefined {
+  if (story.attempts.length >= limits.attemptsOfJobMax) return undefined;
+  if (last.phase === 'void') return last.target;
+  const untried = firstUntried(story);
+  const failure = last.failure;
+  if (failure?.retry !== 'same') return untried;
+  if (failuresAlike(story, last) < triesOf(failure)) return last.target;
+  // A refusal for load is no verdict on the request: where there is nobody else, stay in line.
+  return untried ?? (failure.code === 'rate_limited' ? last.target : undefined);
+}
+
+function failuresAlike(story: Story, last: AttemptStory): number {
+  return story.attempts.filter(({ target, failure }) => target === last.target && failure?.code === last.failure?.code)
+    .length;
+}
+
+function triesOf(failure: Failure): number {
+  if (failure.code === 'rate_limited') return limits.rateLimitedTriesOfTargetMax;
+  if (failure.code === 'provider_unavailable') return limits.unreachableTriesOfTargetMax;
+  return limits.failedTriesOfTargetMax;
+}
+
+/** What the vendor asked for, else doubling from one second; nothing where the next target is another one. */
+function delayAfter(story: Story, last: AttemptStory): number {
+  if (last.failure?.retry !== 'same' || targetAfter(story, last) !== last.target) return 0;
+  const doubling = limits.retryDelayMsMin * 2 ** (failuresAlike(story, last) - 1);
+  const wanted = last.failure.retryAfterMs ?? Math.min(doubling, limits.retryDelayMsMax);
+  return Math.min(wanted, limits.retryAfterMsMax);
+}

@@ -1,0 +1,24 @@
+import type { RouteTarget } from './route.ts';
+
+/** A callback is late once the target's typical duration is over by this factor. */
+const lateFactor = 1.5;
+/** Where nobody calls back, looking before half the typical duration is over finds nothing. */
+const pollOnlyFactor = 0.5;
+
+/** Milliseconds after acceptance at which the first poll is due. */
+export function firstCheckDelayMs(target: RouteTarget): number {
+  return Math.round(target.typicalMs * (target.callbacks ? lateFactor : pollOnlyFactor));
+}
+
+/**
+ * Milliseconds until the next poll of an operation that is still under way: a tenth of the typical duration at first,
+ * growing to half of it, never closer than 1 s nor further than 30 s with the spread.
+ *
+ * @param check the number of polls made so far, from 1
+ * @param random a number in [0, 1): spreads polls by ±20 %, so that a batch of jobs does not poll in step
+ */
+export function nextCheckDelayMs(target: Pick<RouteTarget, 'typicalMs'>, check: number, random: number): number {
+  const growing = target.typicalMs * Math.min(0.1 * 1.5 ** (check - 1), 0.5);
+  const bounded = Math.min(Math.max(growing, 1_250), 25_000);
+  return Math.round(bounded * (0.8 + 0.4 * random));
+}

@@ -1,0 +1,39 @@
+/**
+ * The ordered targets of a job, snapshotted when it is accepted, so that a change of the catalogue changes no job under
+ * way. It travels into workflow histories: names and figures only, nothing of the request.
+ */
+export type Route = readonly RouteTarget[];
+
+export interface RouteTarget {
+  /** The target's name in the catalogue, for example `wavespeed/wan-2.6`. */
+  readonly name: string;
+  readonly provider: string;
+  readonly pool: string;
+  /** The vendor's model id. */
+  readonly vendorModel: string;
+  /** Milliseconds that a video usually takes here, from submit to end. */
+  readonly typicalMs: number;
+  /** Milliseconds after which no video of this target can still be under way at the vendor. */
+  readonly longestMs: number;
+  /** Milliseconds that we wait, from running, before the next target is tried as well. */
+  readonly patienceMs: number;
+  /** Milliseconds that an ambiguous submit may take to prove itself by callback or list. */
+  readonly unknownGraceMs: number;
+  /** What follows when it has not: see design.md 2.6. */
+  readonly unknownPolicy: 'wait' | 'resubmit' | 'fail';
+  /** Whether a callback is registered. Without one the poll carries the job alone. */
+  readonly callbacks: boolean;
+  /** Whether a job that we left can be stopped there, its work and cost with it. */
+  readonly stoppable: boolean;
+  /** What one video of this request costs here, in millionths of a US dollar. Null: unknown. */
+  readonly priceUsdMicros: number | null;
+}
+
+/**
+ * Milliseconds from the first POST in which a job must end: every target gets its longest duration once. The queue's
+ * waiting time between attempts counts too, hence the floor of ten minutes.
+ */
+export function runBudgetMs(route: Route): number {
+  const longest = route.reduce((sum, target) => sum + target.longestMs, 0);
+  return Math.max(longest + 60_000, 600_000);
+}

@@ -1,0 +1,19 @@
+import type { Priority } from './job.ts';
+
+/** What a caller asked for, parsed. Personal: it is kept in one column that delete empties, and enters no history. */
+export interface VideoRequest {
+  readonly prompt: string;
+  readonly model: string;
+  readonly seconds: number;
+  /** Pixels, width by height, for example `1280x720`. */
+  readonly size: string;
+  readonly negative_prompt?: string;
+  readonly seed?: number;
+  readonly audio?: boolean;
+  readonly user?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly priority: Priority;
+  readonly max_cost_usd?: number;
+  /** Set when the request came with a picture; where it lies is the job's own column. */
+  readonly has_image: boolean;
+}

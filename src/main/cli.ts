@@ -1,0 +1,150 @@
+#!/usr/bin/env node
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { ConfigError, readConfig } from '../config.ts';
+import { createLogger } from '../logger.ts';
+import { createSimulator } from '../simulator/simulator.ts';
+import { demo } from './demo.ts';
+import { runApi } from './run-api.ts';
+import { runWorker } from './run-worker.ts';
+import { assertReady, prepareDatabase, readCatalogue, type Setting, startStack } from './start.ts';
+import { stopAll, type Stoppable, untilSignal } from './stop.ts';
+import { installRuntime, readTemporalSettings } from './temporal.ts';
+
+const usage = `Usage: spillway <command>
+
+  demo       everything on this machine with a simulated vendor, one request from end to end
+             --once            stop when the video is there
+             --model NAME      a model of the catalogue
+             --prompt TEXT     --selfie FILE
+  start      API and worker in one process; runs Postgres and Temporal itself where none are configured
+  migrate    bring the database up to this release
+  api        the API alone          needs DATABASE_URL, TEMPORAL_ADDRESS
+  worker     a worker alone         needs DATABASE_URL, TEMPORAL_ADDRESS
+  simulator  the vendor's protocol, played on SIMULATOR_PORT
+`;
+
+type Command = (setting: Setting, started: Stoppable[], values: Flags) => Promise<number>;
+
+const commands: Readonly<Record<string, Command>> = { demo: runDemo, start, migrate, api, worker, simulator };
+
+interface Flags {
+  readonly once: boolean;
+  readonly model: string;
+  readonly prompt: string;
+  readonly selfie: string;
+}
+
+const assets = new URL('../../assets/', import.meta.url);
+
+function parse(argv: readonly string[]): { command: string | undefined; flags: Flags } {
+  const { positionals, values } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      once: { type: 'boolean', default: false },
+      model: { type: 'string', default: 'wan-2.6' },
+      prompt: { type: 'string', default: 'She turns to the camera and smiles, city lights behind her, cinematic' },
+      selfie: { type: 'string', default: fileURLToPath(new URL('selfie.jpg', assets)) },
+    },
+  });
+  return { command: positionals[0], flags: values };
+}
+
+async function runDemo(setting: Setting, started: Stoppable[], flags: Flags): Promise<number> {
+  return (await demo(setting, flags, started)) ? 0 : 1;
+}
+
+async function start(setting: Setting, started: Stoppable[]): Promise<number> {
+  const { api, backends } = await startStack(setting, started);
+  setting.log.info({ api: api.url, ops: api.opsUrl, temporalUi: backends.temporalUiUrl }, 'Spillway is up');
+  await setting.stopped;
+  return 0;
+}
+
+async function migrate(setting: Setting): Promise<number> {
+  const databaseUrl = required(setting.config.databaseUrl, 'DATABASE_URL');
+  const { vendors } = await readCatalogue(setting);
+  await prepareDatabase(setting, databaseUrl, vendors);
+  return 0;
+}
+
+async function api(setting: Setting, started: Stoppable[]): Promise<number> {
+  const running = await runApi(await configured(setting));
+  started.push(running);
+  setting.log.info({ api: running.url, ops: running.opsUrl }, 'API is up');
+  await setting.stopped;
+  return 0;
+}
+
+async function worker(setting: Setting, started: Stoppable[]): Promise<number> {
+  installRuntime();
+  started.push(await runWorker(await configured(setting)));
+  setting.log.info('worker is up');
+  await setting.stopped;
+  return 0;
+}
+
+async function simulator(setting: Setting, started: Stoppable[]): Promise<number> {
+  const { config, secrets, log } = setting;
+  if (config.isProduction) throw new ConfigError('The simulator does not run under NODE_ENV=production.');
+  const { seed, tier, timeScale, port } = config.simulator;
+  const webhookSecret = required(secrets.wavespeedWebhookSecret, 'WAVESPEED_WEBHOOK_SECRET');
+  const played = createSimulator({ seed, tier, timeScale, webhookSecret, idSalt: randomBytes(6).toString('hex') });
+  const { origin, close } = await played.listen(port, config.api.host);
+  started.push({ stop: close });
+  log.info({ origin }, 'simulator is up');
+  await setting.stopped;
+  return 0;
+}
+
+/** What `api` and `worker` need: they embed nothing, and refuse to guess. */
+async function configured(setting: Setting) {
+  const databaseUrl = required(setting.config.databaseUrl, 'DATABASE_URL');
+  required(setting.config.temporal.address, 'TEMPORAL_ADDRESS');
+  const { catalogue, vendors } = await readCatalogue(setting);
+  await assertReady(databaseUrl);
+  const temporal = readTemporalSettings();
+  return { ...setting, databaseUrl, temporal, catalogue, vendors, publicUrl: setting.config.api.publicUrl };
+}
+
+function required(value: string | undefined, name: string): string {
+  if (value === undefined)
+    throw new ConfigError(`${name} is not set. Set it, or use \`npm start\`, which brings its own servers.`);
+  return value;
+}
+
+/** Runs one command, and stops what it has started whatever happens. */
+async function main(argv: readonly string[]): Promise<number> {
+  const { command, flags } = parse(argv);
+  const run = command === undefined ? undefined : commands[command];
+  if (command === undefined || run === undefined) {
+    process.stderr.write(usage);
+    return command === undefined ? 0 : 2;
+  }
+  const { config, secrets } = readConfig();
+  const isDemo = command === 'demo';
+  const log = createLogger({
+    level: config.logLevel,
+    part: command,
+    // The demo's own output is for reading; its log is beside it.
+    ...(isDemo ? { destination: `${config.dataDirectory}/demo/demo.log` } : {}),
+  });
+  const started: Stoppable[] = [];
+  const stopped = untilSignal();
+  try {
+    // A signal ends a command wherever it is. What it was just starting, the next start finds and takes over.
+    return await Promise.race([run({ config, secrets, log, stopped }, started, flags), stopped.then(() => 0)]);
+  } finally {
+    await stopAll(started, (error) => log.error({ err: error }, 'stopping failed'));
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${message}\n`);
+  process.exitCode = 1;
+}

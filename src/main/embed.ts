@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+import { startEmbeddedPostgres } from '../embedded/postgres.ts';
+import { findTemporalCli } from '../embedded/temporal-cli.ts';
+import { startDevServer } from '../embedded/temporal.ts';
+import type { Stoppable } from './stop.ts';
+
+/** Where the database and Temporal are: as configured, else started here. */
+export interface Backends {
+  readonly databaseUrl: string;
+  /** Undefined: as `@temporalio/envconfig` reads it. */
+  readonly temporalAddress: string | undefined;
+  readonly temporalUiUrl: string | undefined;
+}
+
+/** Only `start` and `demo` come here. What was started is added to `started`, for stopping. */
+export async function findBackends(config: Config, log: Logger, started: Stoppable[]): Promise<Backends> {
+  const say = (message: string, fields?: object): void => log.info({ ...fields }, message);
+  const [databaseUrl, temporal] = await Promise.all([
+    config.databaseUrl ?? embedPostgres(config, say, started),
+    config.temporal.address === undefined ? embedTemporal(config, say, started) : undefined,
+  ]);
+  return {
+    databaseUrl,
+    temporalAddress: temporal?.address,
+    temporalUiUrl: temporal?.uiUrl ?? config.temporal.uiUrl,
+  };
+}
+
+type Say = (message: string, fields?: object) => void;
+
+async function embedPostgres(config: Config, log: Say, started: Stoppable[]): Promise<string> {
+  const postgres = await startEmbeddedPostgres({ directory: join(config.dataDirectory, 'postgres'), log });
+  started.push(postgres);
+  return postgres.url;
+}
+
+async function embedTemporal(
+  config: Config,
+  log: Say,
+  started: Stoppable[],
+): Promise<{ address: string; uiUrl: string }> {
+  const cliPath = await findTemporalCli({
+    configuredPath: config.temporal.cliPath,
+    searchPath: config.searchPath,
+    cacheDirectory: config.cacheDirectory,
+    log,
+  });
+  const databaseFile = join(config.dataDirectory, 'temporal', 'temporal.db');
+  const server = await startDevServer({ cliPath, databaseFile, searchAttributes: {}, log });
+  started.push(server);
+  return server;
+}

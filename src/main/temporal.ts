@@ -1,0 +1,60 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection, Runtime, type NativeConnectionOptions } from '@temporalio/worker';
+
+/** Address, TLS, key and namespace as `@temporalio/envconfig` reads them; an embedded server's address goes first. */
+export interface TemporalSettings {
+  readonly connection: NativeConnectionOptions;
+  readonly namespace: string;
+}
+
+export function readTemporalSettings(embeddedAddress?: string): TemporalSettings {
+  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const address = embeddedAddress ?? connectionOptions.address;
+  return {
+    connection: { ...connectionOptions, ...(address === undefined ? {} : { address }) },
+    namespace: namespace ?? 'default',
+  };
+}
+
+/**
+ * The SDK's own runtime, once a process. It would trap SIGTERM and stop the worker before the dispatcher: the order of
+ * stopping is ours (stop.ts).
+ */
+export function installRuntime(): void {
+  Runtime.install({
+    shutdownSignals: [],
+    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'WARN' }, forward: {} } },
+    logger: quietLogger,
+  });
+}
+
+const quietLogger = {
+  log: () => undefined,
+  trace: () => undefined,
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (message: string) => process.stderr.write(`${JSON.stringify({ level: 40, part: 'temporal', msg: message })}\n`),
+  error: (message: string) =>
+    process.stderr.write(`${JSON.stringify({ level: 50, part: 'temporal', msg: message })}\n`),
+};
+
+const connectForMs = 60_000;
+
+/** `NativeConnection.connect` needs the server up: at boot it may be a moment behind. */
+export async function connectToTemporal(settings: TemporalSettings): Promise<NativeConnection> {
+  const giveUpAt = Date.now() + connectForMs;
+  for (;;) {
+    try {
+      return await NativeConnection.connect(settings.connection);
+    } catch (error) {
+      if (Date.now() > giveUpAt) {
+        throw new Error(
+          `No Temporal server at ${settings.connection.address ?? 'localhost:7233'}. Start it, or set TEMPORAL_ADDRESS.`,
+          { cause: error },
+        );
+      }
+      await delay(1_000);
+    }
+  }
+}

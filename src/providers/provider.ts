@@ -1,0 +1,122 @@
+import type { Failure } from '../domain/failure.ts';
+
+/**
+ * The port: what Spillway needs of a vendor of video models. An adapter knows HTTP and its vendor, never Temporal or
+ * Postgres, and never another adapter. Optional verbs are the capability flags: absent means the vendor cannot.
+ */
+export interface VideoProvider {
+  /** The adapter's name, as in the catalogue's `kind` and in callback URLs. */
+  readonly name: string;
+  /**
+   * What a stop at the vendor does. `stops`: the work ends and so does its cost. `forgets`: the vendor drops the
+   * record while the work, its cost and its slot go on, so it is never called on a running job. `none`: no such call.
+   */
+  readonly cancelMeans: 'stops' | 'forgets' | 'none';
+
+  /**
+   * Sends one paid order: exactly one HTTP attempt, never retried here. `refused` is proof that nothing was created
+   * (an explicit 4xx other than 408 and 499, or no connection); anything else that is no acceptance is `unknown`.
+   */
+  start(order: StartOrder): Promise<StartOutcome>;
+
+  /** Asks for an operation's state. Throws `ProviderUnreachableError` when there was no readable answer. */
+  check(operation: string): Promise<Progress>;
+
+  /** Stops or forgets an operation, best effort, as `cancelMeans` says. `true` when the vendor confirmed. */
+  cancel?(operation: string): Promise<boolean>;
+
+  /** Reads one delivery to our callback route: raw bytes, before any parser. Pure but for the clock in `delivery`. */
+  readCallback?(delivery: CallbackDelivery): CallbackReading;
+
+  /** Lists the vendor's operations that carry our correlation key, to adopt the one of an ambiguous submit. */
+  find?(query: FindQuery): Promise<readonly FoundOperation[]>;
+
+  /** Hands an input picture to the vendor and returns the URL to pass as input. */
+  uploadImage?(image: InputImage): Promise<string>;
+}
+
+export interface StartOrder {
+  /** The vendor's model id, for example `alibaba/wan-2.6/text-to-video`. */
+  readonly model: string;
+  /** The model's inputs under the vendor's own names, mapped by the catalogue. */
+  readonly input: Readonly<Record<string, unknown>>;
+  /** One unguessable URL per attempt. Absent: the vendor is polled only. */
+  readonly callbackUrl?: string;
+}
+
+export type StartOutcome =
+  | { readonly kind: 'accepted'; readonly operation: string; readonly running: boolean }
+  | { readonly kind: 'refused'; readonly failure: Failure }
+  | { readonly kind: 'unknown'; readonly failure: Failure };
+
+/** What is known of an operation. `queued` and `running` are not final; the other two are. */
+export type Progress =
+  | { readonly kind: 'queued' }
+  | { readonly kind: 'running' }
+  | { readonly kind: 'finished'; readonly video: RemoteVideo }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+export type FinalProgress = Extract<Progress, { kind: 'finished' | 'failed' }>;
+
+/** What a final word proves of the attempt, as the ledger writes it down. */
+export function endOf(
+  progress: FinalProgress,
+):
+  | { readonly outcome: 'finished'; readonly videoUrl: string }
+  | { readonly outcome: 'failed'; readonly failure: Failure } {
+  return progress.kind === 'finished'
+    ? { outcome: 'finished', videoUrl: progress.video.url }
+    : { outcome: 'failed', failure: progress.failure };
+}
+
+/** A finished video as the vendor serves it: `url` is hostile input until it has been checked. */
+export interface RemoteVideo {
+  readonly url: string;
+}
+
+export interface CallbackDelivery {
+  /** Lower-cased header names. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly rawBody: Uint8Array;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/**
+ * `report`: signed by the vendor, so it may be trusted. `unsigned`: readable but unproven: ask the vendor instead.
+ * `forged`: its signature is wrong. `unreadable`: signed or not, it says nothing that we understand.
+ */
+export type CallbackReading =
+  | { readonly kind: 'report'; readonly operation: string; readonly progress: Progress }
+  | { readonly kind: 'unsigned' }
+  | { readonly kind: 'forged'; readonly reason: string }
+  | { readonly kind: 'unreadable'; readonly reason: string };
+
+export interface FindQuery {
+  readonly model: string;
+  /** Our own seed of the attempt, the correlation key. */
+  readonly seed: number;
+  /** Milliseconds since the epoch: nothing older can be ours. */
+  readonly createdAfter: number;
+}
+
+export interface FoundOperation {
+  readonly operation: string;
+  readonly progress: Progress;
+}
+
+export interface InputImage {
+  readonly bytes: Uint8Array;
+  readonly contentType: 'image/jpeg' | 'image/png' | 'image/webp';
+}
+
+/** There was no readable answer to a question that costs nothing: ask again later. */
+export class ProviderUnreachableError extends Error {
+  override name = 'ProviderUnreachableError';
+  readonly failure: Failure;
+
+  constructor(failure: Failure, options?: ErrorOptions) {
+    super(`provider unreachable: ${failure.vendorCode ?? failure.code}`, options);
+    this.failure = failure;
+  }
+}

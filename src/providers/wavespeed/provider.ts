@@ -1,0 +1,76 @@
+import { assert } from '../../domain/assert.ts';
+import { failureOf } from '../../domain/failure.ts';
+import { multipartFile } from '../multipart.ts';
+import { ProviderUnreachableError, type InputImage, type Progress, type VideoProvider } from '../provider.ts';
+import type { ProviderSettings } from '../settings.ts';
+import { readCallback } from './callback.ts';
+import { ask, createClient, unreachable, type WaveSpeedClient } from './client.ts';
+import { failureOfRefusal, isProofOfRefusal } from './failures.ts';
+import { find } from './find.ts';
+import { start } from './start.ts';
+import { isOperation, progressOf, readPrediction, readUploadUrl } from './wire.ts';
+
+/** WaveSpeedAI (reference on providers, section 2): one account in front of many makers' models. */
+export function createWaveSpeedProvider(settings: ProviderSettings): Required<VideoProvider> {
+  const client = createClient(settings);
+  return {
+    name: 'wavespeed',
+    cancelMeans: 'forgets',
+    start: (order) => start(client, order),
+    check: (operation) => check(client, operation),
+    cancel: (operation) => cancel(client, operation),
+    readCallback: (delivery) => readCallback(delivery, settings.webhookSecret),
+    find: (query) => find(client, query),
+    uploadImage: (image) => uploadImage(client, image),
+  };
+}
+
+async function check(client: WaveSpeedClient, operation: string): Promise<Progress> {
+  const answer = await ask(client, { method: 'GET', path: `${predictionPath(operation)}/result` });
+  const prediction = answer.readable ? readPrediction(answer.envelope?.data) : undefined;
+  if (prediction?.id === operation) return progressOf(prediction, answer.envelope?.code);
+  if (prediction) throw anotherOperation();
+  // Only in the vendor's own form: the HTML of a gateway that lost its routes says nothing of the operation.
+  if (answer.verdict === 404 && answer.envelope) {
+    return { kind: 'failed', failure: failureOf('operation_missing', { vendorCode: 'http_404' }) };
+  }
+  throw unreachable(answer);
+}
+
+function anotherOperation(): ProviderUnreachableError {
+  return new ProviderUnreachableError(failureOf('provider_unavailable', { vendorCode: 'another_operation' }));
+}
+
+/**
+ * The documented call; the official command line uses another one (section 2.6). It removes the outputs of a finished
+ * operation, and neither stops a running one for certain nor its cost.
+ */
+async function cancel(client: WaveSpeedClient, operation: string): Promise<boolean> {
+  try {
+    const answer = await ask(client, { method: 'DELETE', path: predictionPath(operation) });
+    return answer.readable && answer.verdict >= 200 && answer.verdict <= 299;
+  } catch (error) {
+    if (error instanceof ProviderUnreachableError) return false;
+    throw error;
+  }
+}
+
+async function uploadImage(client: WaveSpeedClient, image: InputImage): Promise<string> {
+  const name = `input.${image.contentType.replace('image/', '')}`;
+  const answer = await ask(client, {
+    method: 'POST',
+    path: '/api/v3/media/upload/binary',
+    body: multipartFile('file', { name, contentType: image.contentType, bytes: image.bytes }),
+    timeoutMs: client.timeouts.uploadMs,
+  });
+  const url = answer.readable ? readUploadUrl(answer.envelope?.data) : undefined;
+  if (url !== undefined) return url;
+  // Here the picture itself is in the request, so a refusal may be its fault.
+  if (isProofOfRefusal(answer.verdict)) throw new ProviderUnreachableError(failureOfRefusal(answer));
+  throw unreachable(answer);
+}
+
+function predictionPath(operation: string): string {
+  assert(isOperation(operation), 'an operation id was kept that is not safe in a path');
+  return `/api/v3/predictions/${operation}`;
+}

@@ -1,0 +1,43 @@
+import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
+import { checkTaskQueue } from '../contracts/generate-video.ts';
+
+/**
+ * Every timeout and retry of an activity, in one table.
+ *
+ * `submit` outlasts its HTTP timeout (30 s) and is never cancelled: an aborted POST would be an ambiguous one. Its
+ * retries find the ledger row and do not POST. The heartbeat notices a killed worker long before the start-to-close.
+ */
+export const submitOptions: ActivityOptions = {
+  startToCloseTimeout: '60s',
+  heartbeatTimeout: '15s',
+  cancellationType: 'ABANDON',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s' },
+};
+
+/** Its retries are the polls: the activity says itself when the next one is due, and they add no history. */
+export const watchOptions: ActivityOptions = {
+  taskQueue: checkTaskQueue,
+  startToCloseTimeout: '45s',
+  cancellationType: 'TRY_CANCEL',
+  retry: { initialInterval: '5s', backoffCoefficient: 1.5, maximumInterval: '30s' },
+};
+
+/** A local activity holds a workflow-task slot and heartbeats the task at 8 s, so it has to be quick … */
+export const bookkeepingLocalOptions: LocalActivityOptions = {
+  startToCloseTimeout: '2s',
+  scheduleToCloseTimeout: '5s',
+  retry: { initialInterval: '200ms', maximumInterval: '1s' },
+};
+
+/** … and what it could not do, say because Postgres restarts, the same function does as a regular one. */
+export const bookkeepingOptions: ActivityOptions = {
+  startToCloseTimeout: '10s',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
+};
+
+/** Best effort: the job is settled already. */
+export const stopOptions: ActivityOptions = {
+  startToCloseTimeout: '45s',
+  scheduleToCloseTimeout: '5m',
+  retry: { initialInterval: '2s', maximumInterval: '30s' },
+};

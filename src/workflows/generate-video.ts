@@ -1,0 +1,111 @@
+import { CancellationScope, condition, defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
+import type { GenerateVideoInput, GenerateVideoResult, PermitMail } from '../contracts/generate-video.ts';
+import {
+  type CallbackMail,
+  callbackSignalName,
+  cancelSignalName,
+  type HintMail,
+  hintSignalName,
+  permitSignalName,
+  type Timeline,
+  timelineQueryName,
+} from '../contracts/generate-video.ts';
+import { nextStep, type Verdict } from '../domain/next-step.ts';
+import { type AttemptStory, type Fact, heard, isLive, openStory, type Story, targetOf } from '../domain/story.ts';
+import { queueAttempt, settleJob, stopAttempt, submitAttempt, watchAttempt } from './activities.ts';
+
+const permitSignal = defineSignal<[PermitMail]>(permitSignalName);
+const callbackSignal = defineSignal<[CallbackMail]>(callbackSignalName);
+const hintSignal = defineSignal<[HintMail]>(hintSignalName);
+const cancelSignal = defineSignal(cancelSignalName);
+const timelineQuery = defineQuery<Timeline>(timelineQueryName);
+
+/**
+ * One job, from its first permit to the verdict that stands. Facts arrive as signals and as answers of activities and
+ * are folded into the story; `nextStep` decides; this loop carries out. Postgres has the last word on every outcome.
+ */
+export async function generateVideo({
+  jobId,
+  route,
+  permit,
+  known = [],
+}: GenerateVideoInput): Promise<GenerateVideoResult> {
+  let story = openStory(route, known, Date.now());
+  const watches = new Map<number, CancellationScope>();
+  // Before the handlers: a callback that waits for them, as after a reset, has to find its attempt.
+  if (permit !== undefined) hear({ kind: 'permit', ...permit });
+
+  setHandler(permitSignal, (mail) => hear({ kind: 'permit', ...mail }));
+  setHandler(callbackSignal, ({ attempt, ...report }) => hear({ kind: 'reported', attempt, report }));
+  setHandler(hintSignal, ({ attempt }) => hear({ kind: 'hint', attempt }));
+  setHandler(cancelSignal, () => hear({ kind: 'cancel' }));
+  setHandler(timelineQuery, () => story);
+  // Cancel in Temporal UI cancels this scope; it means the same as our own signal, and cleaning up goes on.
+  CancellationScope.current().cancelRequested.catch(() => hear({ kind: 'cancel' }));
+  return CancellationScope.nonCancellable(liveThrough);
+
+  async function liveThrough(): Promise<GenerateVideoResult> {
+    for (;;) {
+      const step = nextStep(story, Date.now());
+      switch (step.kind) {
+        case 'submit':
+          submit(step.attempt);
+          break;
+        case 'watch':
+          watch(step.attempt);
+          break;
+        case 'queue':
+          hear({ kind: 'ticket', ticket: step.ticket, answer: await queueAttempt({ jobId, ...step }) });
+          break;
+        case 'wait':
+          await nextFact(step.untilMs);
+          break;
+        case 'settle':
+          return await settle(step.verdict);
+      }
+    }
+  }
+
+  function hear(fact: Fact): void {
+    story = heard(story, fact, Date.now());
+    if (fact.kind === 'reported') watches.get(fact.attempt)?.cancel();
+  }
+
+  async function nextFact(untilMs: number | null): Promise<void> {
+    const told: Story = story;
+    const isNews = (): boolean => story !== told;
+    await (untilMs === null ? condition(isNews) : condition(isNews, untilMs - Date.now()));
+  }
+
+  /** In the background: a callback may well arrive before the submit's own answer. */
+  function submit({ number: attempt, target, grant }: AttemptStory): void {
+    hear({ kind: 'submitting', attempt });
+    inBackground(async () => {
+      hear({ kind: 'submitted', attempt, answer: await submitAttempt({ jobId, attempt, target, grant }) });
+    });
+  }
+
+  function watch({ number: attempt, target }: AttemptStory): void {
+    hear({ kind: 'watching', attempt });
+    const scope = new CancellationScope({ cancellable: true });
+    watches.set(attempt, scope);
+    inBackground(async () => {
+      const report = await scope.run(() => watchAttempt({ jobId, attempt, target }));
+      if (report !== undefined) hear({ kind: 'reported', attempt, report });
+    });
+  }
+
+  /** Settle first, tidy up at the provider afterwards: the caller never waits for that. */
+  async function settle(verdict: Verdict): Promise<GenerateVideoResult> {
+    const standing = await settleJob({ jobId, verdict });
+    for (const scope of watches.values()) scope.cancel();
+    const losers = story.attempts.filter((attempt) => isLive(attempt) && targetOf(story, attempt).stoppable);
+    await Promise.all(losers.map(({ number: attempt }) => stopAttempt({ jobId, attempt })));
+    return standing;
+  }
+}
+
+/** What fails here fails the workflow task, loudly, until it is mended: expected failures are answers. */
+function inBackground(work: () => Promise<void>): void {
+  void work();
+}

@@ -1,0 +1,1 @@
+export { generateVideo } from './generate-video.ts';

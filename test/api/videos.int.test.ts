@@ -1,0 +1,300 @@
+import { Readable } from 'node:stream';
+import { v7 as uuidv7 } from 'uuid';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { OpenedVideo } from '../../src/api/deps.ts';
+import { type ApiBench, beginAttempt, completeJob, openApiBench } from './api-bench.ts';
+
+let bench: ApiBench;
+let opened: (url: string, range: string | undefined) => Promise<OpenedVideo>;
+let queried: () => Promise<unknown>;
+beforeAll(async () => {
+  bench = await openApiBench({
+    servedBySimulator: true,
+    openVideo: (url, range) => opened(url, range),
+    queryTimeline: () => queried(),
+  });
+  await bench.database.pool.query(
+    "INSERT INTO pools (id, provider, outstanding_max, per_minute_max) VALUES ('acme-main', 'acme', 10, 60)",
+  );
+});
+afterAll(() => bench.close());
+beforeEach(async () => {
+  await bench.database.pool.query('DELETE FROM tickets');
+  opened = async () => ({
+    status: 200,
+    headers: { 'content-type': 'video/mp4', 'content-length': '5' },
+    body: Readable.from(['video']),
+  });
+  queried = async () => ({ attempts: [] });
+});
+
+async function newVideo(fields = {}): Promise<string> {
+  const response = await bench.post({ prompt: 'a fox', ...fields });
+  const { id } = await response.json();
+  return id;
+}
+
+async function completedVideo(): Promise<string> {
+  const id = await newVideo();
+  await beginAttempt(bench, id, 'token');
+  await completeJob(bench, id);
+  return id;
+}
+
+const read = async (path: string) => (await bench.get(path)).json();
+const cancel = (id: string) => fetch(`${bench.url}/v1/videos/${id}/cancel`, { method: 'POST' });
+
+test('a waiting job knows its place, by priority and then arrival', async () => {
+  const ids = [await newVideo(), await newVideo(), await newVideo({ priority: 'high' })];
+  const videos = await Promise.all(ids.map((id) => read(`/v1/videos/${id}`)));
+  expect(videos.map(({ queue }) => queue)).toEqual([
+    { position: 2, eta_seconds: 66, reason: 'waiting_capacity' },
+    { position: 3, eta_seconds: 72, reason: 'waiting_capacity' },
+    { position: 1, eta_seconds: 60, reason: 'waiting_capacity' },
+  ]);
+});
+
+test('a job under way shows its progress, and goes by its tag', async () => {
+  const id = await newVideo();
+  await beginAttempt(bench, id, 'token');
+  await bench.database.pool.query("UPDATE jobs SET started_at = now() - interval '30 s' WHERE id = $1", [id]);
+  const response = await bench.get(`/v1/videos/${id}`);
+  expect(await response.json()).toMatchObject({
+    status: 'in_progress',
+    progress: 40,
+    queue: null,
+    attempts: 1,
+    cost_usd: null,
+    served_by: null,
+  });
+  expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(2);
+  // Left alone, fetch adds a `no-cache` that asks for the whole answer.
+  const headers = { 'if-none-match': response.headers.get('etag') ?? '', 'cache-control': 'max-age=0' };
+  const again = await bench.get(`/v1/videos/${id}`, headers);
+  expect(again.status).toBe(304);
+});
+
+test('a completed job names who made it, and where it is', async () => {
+  const id = await completedVideo();
+  const response = await bench.get(`/v1/videos/${id}`);
+  expect(response.headers.get('retry-after')).toBeNull();
+  expect(await response.json()).toMatchObject({
+    status: 'completed',
+    progress: 100,
+    completed_at: expect.any(Number),
+    served_by: { provider: 'simulator', model: 'alibaba/wan-2.6' },
+    outputs: [{ url: `/v1/videos/${id}/content` }],
+    cost_usd: 0.5,
+    error: null,
+  });
+});
+
+test('a failed job says why in a sentence of ours', async () => {
+  const id = await newVideo();
+  await bench.database.pool.query(`SELECT settle_job($1, 'failed', NULL, '{"code":"moderation","retry":"never"}')`, [
+    id,
+  ]);
+  expect(await read(`/v1/videos/${id}`)).toMatchObject({
+    status: 'failed',
+    error: { code: 'moderation', message: expect.stringContaining('content policy') },
+  });
+});
+
+test('an erased job keeps its skeleton', async () => {
+  const id = await completedVideo();
+  await bench.database.pool.query('UPDATE jobs SET request = NULL WHERE id = $1', [id]);
+  expect(await read(`/v1/videos/${id}`)).toMatchObject({
+    status: 'completed',
+    prompt: null,
+    seconds: null,
+    metadata: {},
+  });
+});
+
+test('a waiting job is cancelled at once, one under way is asked to end, a final one stays', async () => {
+  const waiting = await newVideo();
+  expect(await (await cancel(waiting)).json()).toMatchObject({ status: 'cancelled', queue: null });
+  expect(await (await cancel(waiting)).json()).toMatchObject({ status: 'cancelled' });
+
+  const running = await newVideo();
+  await beginAttempt(bench, running, 'token');
+  const told = bench.told.mail;
+  expect(await (await cancel(running)).json()).toMatchObject({ status: 'in_progress' });
+  expect(bench.told.mail).toBe(told + 1);
+  const { rows } = await bench.database.pool.query('SELECT kind FROM mailbox WHERE job = $1', [running]);
+  expect(rows).toEqual([{ kind: 'cancel' }]);
+
+  const completed = await completedVideo();
+  expect(await (await cancel(completed)).json()).toMatchObject({ status: 'completed' });
+});
+
+test('the timeline tells events, attempts and what the workflow knows', async () => {
+  const id = await completedVideo();
+  const timeline = await read(`/v1/videos/${id}/timeline`);
+  expect(timeline.events.map(({ seq, kind }: { seq: number; kind: string }) => [seq, kind])).toEqual([
+    [1, 'job.queued'],
+    [2, 'attempt.started'],
+    [3, 'attempt.ended'],
+    [4, 'job.completed'],
+  ]);
+  expect(timeline).toMatchObject({
+    object: 'video.timeline',
+    status: 'completed',
+    attempts: [
+      {
+        attempt: 1,
+        target: 'acme/wan-2.6',
+        provider: 'simulator',
+        state: 'accepted',
+        outcome: 'finished',
+        failure_code: null,
+        cost_usd: 0.5,
+      },
+    ],
+    workflow: { attempts: [] },
+  });
+  expect(JSON.stringify(timeline)).not.toContain('token');
+});
+
+test.each([
+  ['fails', () => Promise.reject(new Error('no workflow'))],
+  ['is silent', () => new Promise(() => undefined)],
+])('a workflow that %s does not hold the timeline up', async (_name, query) => {
+  const id = await completedVideo();
+  queried = query;
+  const start = Date.now();
+  expect(await read(`/v1/videos/${id}/timeline`)).toMatchObject({ status: 'completed', workflow: null });
+  expect(Date.now() - start).toBeLessThan(2_500);
+});
+
+test("the content is the provider's, under a type that no browser runs", async () => {
+  const id = await completedVideo();
+  opened = async (url) => ({
+    status: 200,
+    headers: { 'content-type': 'text/html', 'content-length': String(url.length) },
+    body: Readable.from([url]),
+  });
+  const response = await bench.get(`/v1/videos/${id}/content`);
+  expect([response.status, await response.text()]).toEqual([200, 'https://acme.test/v.mp4']);
+  expect(response.headers.get('content-type')).toBe('video/mp4');
+  expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+  expect(response.headers.get('content-disposition')).toBe(`attachment; filename="${id}.mp4"`);
+});
+
+test.each([
+  ['bytes=1-2', 'bytes=1-2'],
+  ['bytes=3-', 'bytes=3-'],
+  ['bytes=-3', undefined],
+  ['bytes=0-1,3-4', undefined],
+  ['lines=1-2', undefined],
+  [`bytes=${'9'.repeat(40)}-`, undefined],
+])('the range %s goes on as %s', async (range, expected) => {
+  const id = await completedVideo();
+  let asked: string | undefined = 'nothing';
+  opened = async (_url, range) => {
+    asked = range;
+    return {
+      status: 206,
+      headers: { 'content-range': 'bytes 1-2/5', 'content-length': '2' },
+      body: Readable.from(['id']),
+    };
+  };
+  const response = await bench.get(`/v1/videos/${id}/content`, { range });
+  expect(asked).toBe(expected);
+  expect([response.status, response.headers.get('content-range'), await response.text()]).toEqual([
+    206,
+    'bytes 1-2/5',
+    'id',
+  ]);
+});
+
+test.each([
+  [403, 410, 'video_gone'],
+  [404, 410, 'video_gone'],
+  [410, 410, 'video_gone'],
+  [416, 416, 'range_not_satisfiable'],
+  [302, 502, 'video_unreachable'],
+  [500, 502, 'video_unreachable'],
+])('a provider that answers %i is a %i', async (status, expected, code) => {
+  const id = await completedVideo();
+  const body = Readable.from(['no']);
+  opened = async () => ({ status, headers: {}, body });
+  const response = await bench.get(`/v1/videos/${id}/content`);
+  expect([response.status, (await response.json()).code]).toEqual([expected, code]);
+  expect(body.destroyed).toBe(true);
+});
+
+test('a provider that can not be reached is a 502, and one that breaks off cuts the answer short', async () => {
+  const id = await completedVideo();
+  opened = () => Promise.reject(new Error('refused'));
+  expect((await bench.get(`/v1/videos/${id}/content`)).status).toBe(502);
+  opened = async () => {
+    async function* broken() {
+      yield 'vid';
+      await Promise.resolve();
+      throw new Error('cut');
+    }
+    return { status: 200, headers: { 'content-length': '5' }, body: Readable.from(broken()) };
+  };
+  const read = bench.get(`/v1/videos/${id}/content`).then((response) => response.text());
+  await expect(read).rejects.toThrow('terminated');
+  expect((await bench.get(`/v1/videos/${id}`)).status).toBe(200);
+});
+
+test('HEAD tells the headers and lets the provider go', async () => {
+  const id = await completedVideo();
+  const body = Readable.from(['video']);
+  opened = async () => ({ status: 200, headers: { 'content-length': '5' }, body });
+  const response = await fetch(`${bench.url}/v1/videos/${id}/content`, { method: 'HEAD' });
+  expect([response.status, response.headers.get('content-length'), await response.text()]).toEqual([200, '5', '']);
+  expect(body.destroyed).toBe(true);
+});
+
+test('content before its time is a conflict', async () => {
+  const id = await newVideo();
+  const response = await bench.get(`/v1/videos/${id}/content`);
+  expect([response.status, (await response.json()).code]).toEqual([409, 'video_not_ready']);
+});
+
+const absent = `video_${uuidv7()}`;
+const paths = ['', '/timeline', '/content', '/cancel'];
+
+test.each(paths)('a video that does not exist is a 404: %s', async (path) => {
+  const response = await fetch(`${bench.url}/v1/videos/${absent}${path}`, {
+    method: path === '/cancel' ? 'POST' : 'GET',
+  });
+  expect([response.status, (await response.json()).code]).toEqual([404, 'video_not_found']);
+});
+
+test.each(paths)('the video of another tenant does not exist: %s', async (path) => {
+  const id = await completedVideo();
+  await bench.database.pool.query("UPDATE jobs SET tenant = 'other' WHERE id = $1", [id]);
+  const response = await fetch(`${bench.url}/v1/videos/${id}${path}`, { method: path === '/cancel' ? 'POST' : 'GET' });
+  expect(response.status).toBe(404);
+});
+
+test.each([
+  '1',
+  'video_',
+  absent.toUpperCase(),
+  `${absent}x`,
+  "video_'%20OR%201=1",
+  '%00',
+  'video_%F0%9F%A6%8A',
+  uuidv7(),
+])('a malformed id is a 400 that says so: %s', async (id) => {
+  for (const path of paths) {
+    const response = await fetch(`${bench.url}/v1/videos/${id}${path}`, {
+      method: path === '/cancel' ? 'POST' : 'GET',
+    });
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { code: 'invalid_id', errors: [{ pointer: '/id' }] },
+    ]);
+  }
+});
+
+test('a path that can not be decoded is a 400', async () => {
+  const response = await bench.get('/v1/videos/%ff');
+  expect([response.status, (await response.json()).code]).toEqual([400, 'invalid_path']);
+});

@@ -1,0 +1,170 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+
+import type { CallbackDelivery, StartOrder, StartOutcome, VideoProvider } from '../../src/providers/provider.ts';
+
+/** What an order can be made to meet at the vendor. */
+export type Scenario =
+  | 'plain'
+  | 'rate_limited'
+  | 'invalid'
+  | 'no_credit'
+  | 'error_before'
+  | 'error_after'
+  | 'reset_before'
+  | 'reset_after'
+  | 'hang_after';
+
+/** An adapter and its vendor, as the suite needs them. One is made for each test. */
+export interface ProviderBench {
+  readonly provider: VideoProvider;
+  /** The same adapter, at an address where nobody listens. */
+  readonly unreachable: VideoProvider;
+  order(scenario: Scenario, seed?: number): StartOrder;
+  /** Ends an operation now, and resolves when its callback has been delivered. */
+  finish(operation: string, ending: 'completed' | 'failed' | 'moderated'): Promise<void>;
+  /** How many orders reached the vendor, by its own count. */
+  ordersSeen(): Promise<number>;
+  /** The deliveries to our callback URL so far. */
+  readonly deliveries: readonly CallbackDelivery[];
+}
+
+/** What every adapter must do, whoever its vendor is. */
+export function exerciseProvider(make: () => Promise<ProviderBench>): void {
+  let bench: ProviderBench;
+  beforeEach(async () => {
+    bench = await make();
+  });
+
+  describe('start', () => {
+    test.each([
+      ['plain', 'accepted'],
+      ['rate_limited', 'refused'],
+      ['invalid', 'refused'],
+      ['no_credit', 'refused'],
+      ['error_before', 'unknown'],
+      ['error_after', 'unknown'],
+      ['reset_before', 'unknown'],
+      ['reset_after', 'unknown'],
+      ['hang_after', 'unknown'],
+    ] as const)('%s is %s, and was sent once', async (scenario, kind) => {
+      const outcome = await bench.provider.start(bench.order(scenario));
+      expect([outcome.kind, await bench.ordersSeen()]).toEqual([kind, 1]);
+    });
+
+    test.each([
+      ['rate_limited', { code: 'rate_limited', retry: 'same' }],
+      ['invalid', { code: 'invalid_input', retry: 'never' }],
+      ['no_credit', { code: 'no_credit', retry: 'elsewhere' }],
+      ['reset_after', { code: 'submit_unknown' }],
+    ] as const)('%s names its class', async (scenario, failure) => {
+      expect(await bench.provider.start(bench.order(scenario))).toMatchObject({ failure });
+    });
+
+    test('no connection is proof', async () => {
+      const outcome = await bench.unreachable.start(bench.order('plain'));
+      expect(outcome).toMatchObject({ kind: 'refused', failure: { code: 'provider_unavailable', retry: 'same' } });
+    });
+  });
+
+  describe('check', () => {
+    test('follows an operation to its video', async () => {
+      const operation = await accepted(bench);
+      expect(['queued', 'running']).toContain((await bench.provider.check(operation)).kind);
+      await bench.finish(operation, 'completed');
+      const progress = await bench.provider.check(operation);
+      expect(progress).toMatchObject({ kind: 'finished', video: { url: expect.stringMatching(/^https?:/) } });
+      expect(await bench.provider.check(operation)).toEqual(progress);
+    });
+
+    test.each([
+      ['failed', { code: 'provider_failed', retry: 'same' }],
+      ['moderated', { code: 'moderation', retry: 'never' }],
+    ] as const)('%s', async (ending, failure) => {
+      const operation = await accepted(bench);
+      await bench.finish(operation, ending);
+      expect(await bench.provider.check(operation)).toMatchObject({ kind: 'failed', failure });
+    });
+
+    test('an operation that the vendor does not know is an answer', async () => {
+      const progress = await bench.provider.check('nobody-knows-this');
+      expect(progress).toMatchObject({ kind: 'failed', failure: { code: 'operation_missing' } });
+    });
+
+    test('nobody there is no answer', async () => {
+      await expect(bench.unreachable.check('op-1')).rejects.toMatchObject({ name: 'ProviderUnreachableError' });
+    });
+  });
+
+  describe('cancel', () => {
+    test('is there exactly when it means something', () => {
+      expect(bench.provider.cancel !== undefined).toBe(bench.provider.cancelMeans !== 'none');
+    });
+
+    test('confirms once', async () => {
+      const operation = await accepted(bench);
+      if (!bench.provider.cancel) return;
+      expect(await bench.provider.cancel(operation)).toBe(true);
+      expect(await bench.provider.check(operation)).toMatchObject({ kind: 'failed', failure: { retry: 'elsewhere' } });
+    });
+
+    test('never throws for want of an answer', async () => {
+      const confirmed = await bench.unreachable.cancel?.('op-1');
+      expect(confirmed ?? false).toBe(false);
+    });
+  });
+
+  describe('readCallback', () => {
+    test('reads what its vendor delivers, and agrees with a check', async () => {
+      const operation = await accepted(bench);
+      await bench.finish(operation, 'completed');
+      const progress = await bench.provider.check(operation);
+      expect(bench.provider.readCallback?.(onlyDelivery(bench))).toEqual({ kind: 'report', operation, progress });
+    });
+
+    test('trusts no changed byte, nor an old delivery', async () => {
+      await bench.finish(await accepted(bench), 'completed');
+      const delivery = onlyDelivery(bench);
+      const rawBody = Buffer.concat([delivery.rawBody, Buffer.from(' ')]);
+      expect(bench.provider.readCallback?.({ ...delivery, rawBody })?.kind).toBe('forged');
+      expect(bench.provider.readCallback?.({ ...delivery, now: delivery.now + 3_600_000 })?.kind).toBe('forged');
+    });
+  });
+
+  describe('find', () => {
+    test.each(['error_after', 'reset_after', 'hang_after'] as const)('adopts after %s', async (scenario) => {
+      if (!bench.provider.find) return;
+      const createdAfter = Date.now() - 1_000;
+      const order = bench.order(scenario, 77);
+      await bench.provider.start(bench.order('plain', 76));
+      expect((await bench.provider.start(order)).kind).toBe('unknown');
+      const found = await bench.provider.find({ model: order.model, seed: 77, createdAfter });
+      expect(found).toHaveLength(1);
+      expect(await bench.provider.check(found[0]?.operation ?? '')).toEqual(found[0]?.progress);
+    });
+
+    test('finds none where nothing was created', async () => {
+      if (!bench.provider.find) return;
+      const order = bench.order('error_before', 78);
+      await bench.provider.start(order);
+      expect(await bench.provider.find({ model: order.model, seed: 78, createdAfter: Date.now() - 1_000 })).toEqual([]);
+    });
+  });
+
+  test('uploadImage returns a URL that the vendor takes', async () => {
+    const image = { bytes: Buffer.from([0x89, 0x50, 0x4e, 0x47]), contentType: 'image/png' } as const;
+    const url = await bench.provider.uploadImage?.(image);
+    expect(url ?? 'https://no.uploads').toMatch(/^https?:/);
+  });
+}
+
+async function accepted(bench: ProviderBench): Promise<string> {
+  const outcome: StartOutcome = await bench.provider.start(bench.order('plain'));
+  if (outcome.kind !== 'accepted') throw new Error(`a plain order was not accepted: ${outcome.kind}`);
+  return outcome.operation;
+}
+
+function onlyDelivery(bench: ProviderBench): CallbackDelivery {
+  const [delivery, ...others] = bench.deliveries;
+  if (!delivery || others.length > 0) throw new Error(`expected one delivery, got ${bench.deliveries.length}`);
+  return delivery;
+}

@@ -1,0 +1,104 @@
+import { randomInt } from 'node:crypto';
+import { v7 } from 'uuid';
+import { claimGrants, lockPool, readSnapshot } from '../../src/db/grants.ts';
+import { inTransaction } from '../../src/db/pool.ts';
+import { upsertPools } from '../../src/db/pools.ts';
+import type { Route, RouteTarget } from '../../src/domain/route.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+
+export const target: RouteTarget = {
+  name: 'vendor/model',
+  provider: 'vendor',
+  pool: 'vendor',
+  vendorModel: 'maker/model',
+  typicalMs: 1_000,
+  longestMs: 60_000,
+  patienceMs: 2_000,
+  unknownGraceMs: 1_000,
+  unknownPolicy: 'fail',
+  callbacks: true,
+  stoppable: false,
+  priceUsdMicros: 500_000,
+};
+
+/** A database with one pool, and the few rows that a test of the ledger begins with. */
+export interface LedgerBench extends TestDatabase {
+  /** A job as accept leaves it: queued, with its first ticket. */
+  acceptJob(settings?: { priority?: number; route?: Route }): Promise<string>;
+  /** Grants what `chooseGrants` would, to these jobs, and returns the grant of each. */
+  grant(...jobs: readonly string[]): Promise<readonly string[]>;
+  count(table: string, job: string): Promise<number>;
+  row<Row extends object>(sql: string, ...values: readonly unknown[]): Promise<Row>;
+}
+
+export async function createLedgerBench(): Promise<LedgerBench> {
+  const database = await createTestDatabase();
+  const { pool } = database;
+  await upsertPools(pool, [{ id: 'vendor', provider: 'vendor', outstandingMax: 1_000, perMinuteMax: 60_000 }]);
+
+  const row = async <Row extends object>(sql: string, ...values: readonly unknown[]): Promise<Row> => {
+    const { rows } = await pool.query<Row>(sql, [...values]);
+    const [first] = rows;
+    if (first === undefined) throw new Error(`no row: ${sql}`);
+    return first;
+  };
+  return {
+    ...database,
+    row,
+    async acceptJob({ priority = 1, route = [target] } = {}) {
+      const id = `video_${v7()}`;
+      await pool.query(
+        `WITH job AS (
+           INSERT INTO jobs (id, tenant, model, request, route, priority, queue_deadline)
+           VALUES ($1, 'default', 'model', '{"prompt":"a boat"}', $2, $3, now() + interval '1 hour') RETURNING id, accepted_at, queue_deadline
+         ), event AS (
+           INSERT INTO job_events (job, seq, kind) SELECT id, 1, 'job.queued' FROM job
+         )
+         INSERT INTO tickets (job, attempt, tenant, pool, target, priority, kind, accepted_at, queue_deadline, price_usd_micros)
+         SELECT id, 1, 'default', 'vendor', 0, $3, 'first', accepted_at, queue_deadline, 500000 FROM job`,
+        [id, JSON.stringify(route), priority],
+      );
+      return id;
+    },
+    async grant(...jobs) {
+      return await inTransaction(pool, async (connection) => {
+        await lockPool(connection, 'vendor');
+        const { now } = await readSnapshot(connection, { pool: 'vendor', headsMax: 1 });
+        const { rows: tickets } = await connection.query<{ id: string }>(
+          'SELECT id::text FROM tickets WHERE job = ANY($1)',
+          [jobs],
+        );
+        await claimGrants(connection, 'vendor', {
+          granted: tickets.map(({ id }) => ({ id, startAt: now })),
+          passedOver: [],
+          nextStartAt: now,
+          overlapTokens: 1,
+          committedUsdMicros: 0,
+        });
+        const { rows } = await connection.query<{ job: string; grant: string }>(
+          'SELECT job, grant_id::text AS grant FROM permits WHERE job = ANY($1) ORDER BY grant_id DESC',
+          [jobs],
+        );
+        return jobs.map((job) => rows.find((permit) => permit.job === job)?.grant ?? '');
+      });
+    },
+    async count(table, job) {
+      return (await row<{ count: number }>(`SELECT count(*)::int AS count FROM ${table} WHERE job = $1`, job)).count;
+    },
+  };
+}
+
+/** An order to begin an attempt, with a token of its own. */
+export function beginOrder(jobId: string, grant: string, attempt = 1) {
+  const token = `token-${randomInt(1e9)}`;
+  return {
+    jobId,
+    attempt,
+    grant,
+    targetName: target.name,
+    provider: target.provider,
+    token,
+    seed: 7,
+    runBudgetMs: 600_000,
+  };
+}
