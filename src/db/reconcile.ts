@@ -55,9 +55,9 @@ export async function leaseSilentJobs(
 export async function restartWorkflow(db: Database, jobId: JobId): Promise<void> {
   await db.query(
     `INSERT INTO mailbox (job, kind, attempt, payload)
-     SELECT $1, 'start', 0, coalesce(
+     SELECT $1::job_id, 'start', 0, coalesce(
        (SELECT jsonb_build_object('attempt', p.attempt, 'target', p.target, 'grant', p.grant_id::text) FROM permits p
-        WHERE p.job = $1 AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = p.job AND a.attempt = p.attempt)
+        WHERE p.job = $1::job_id AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = p.job AND a.attempt = p.attempt)
         LIMIT 1), '{}')
      ON CONFLICT (job, kind, attempt) DO NOTHING`,
     [jobId],

@@ -35,7 +35,7 @@ export async function endOverdueJobs(db: Database, count: number): Promise<reado
 
 /**
  * Starts the workflows of jobs that have waited longer than `stuckAfterMs`, without a permit, so that operators see them
- * in Temporal UI. Oldest first, and never more than `visibleMax` such workflows at a time.
+ * in Temporal UI: the oldest `visibleMax` of the line, however long it is.
  */
 export async function showStuckJobs(
   db: Database,
@@ -43,21 +43,14 @@ export async function showStuckJobs(
 ): Promise<number> {
   const { rowCount } = await db.query({
     name: 'show_stuck_jobs',
-    text: `WITH shown AS (
-             -- The oldest of the line, so the count is full before it has read far.
-             SELECT count(*) AS count FROM (
-               SELECT 1 FROM tickets JOIN jobs ON jobs.id = tickets.job
-               WHERE tickets.kind = 'first' AND jobs.dispatched_at IS NOT NULL
-                 AND tickets.accepted_at < clock_timestamp() - $1 * interval '1 millisecond'
-               ORDER BY tickets.accepted_at
-               LIMIT $2
-             ) AS oldest
+    text: `WITH oldest AS (
+             SELECT job FROM tickets
+             WHERE kind = 'first' AND accepted_at < clock_timestamp() - $1 * interval '1 millisecond'
+             ORDER BY accepted_at
+             LIMIT $2
            ), stuck AS (
-             SELECT jobs.id FROM tickets JOIN jobs ON jobs.id = tickets.job
-             WHERE tickets.kind = 'first' AND jobs.dispatched_at IS NULL
-               AND tickets.accepted_at < clock_timestamp() - $1 * interval '1 millisecond'
-             ORDER BY tickets.accepted_at
-             LIMIT greatest(0, $2 - (SELECT count FROM shown))
+             SELECT jobs.id FROM oldest JOIN jobs ON jobs.id = oldest.job
+             WHERE jobs.dispatched_at IS NULL
              FOR NO KEY UPDATE OF jobs SKIP LOCKED
            ), dispatched AS (
              UPDATE jobs SET dispatched_at = clock_timestamp() FROM stuck WHERE jobs.id = stuck.id RETURNING jobs.id

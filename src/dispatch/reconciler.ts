@@ -95,10 +95,11 @@ async function isRunning(client: Client, jobId: string): Promise<boolean | undef
 }
 
 const zombiesAtOnce = 50;
+const zombieBatchesMax = 100;
 
 /** All that are due: a slot that is free at the provider is not to wait for its turn here. */
 async function endZombies(deps: ReconcilerDeps): Promise<void> {
-  for (;;) {
+  for (let batch = 0; batch < zombieBatchesMax; batch += 1) {
     const zombies = await leaseZombies(deps.pool, { everyMs: deps.zombieEveryMs, count: zombiesAtOnce });
     await Promise.all(zombies.map((zombie) => endZombie(deps, zombie)));
     if (zombies.length < zombiesAtOnce) return;
@@ -113,7 +114,9 @@ async function endZombie(deps: ReconcilerDeps, zombie: Zombie): Promise<void> {
     if (await endAttempt(deps.pool, { jobId, attempt, evidence: 'check', ...endOf(progress) }))
       deps.onRepair('zombie_ended', 1);
   } else if (zombie.isExpired) {
-    const end = { evidence: 'longest_duration', outcome: 'lost', failure: failureOf('run_deadline') } as const;
+    // This target's time is over, not the job's: whoever else is on the route may still serve it.
+    const failure = failureOf('run_deadline', { retry: 'elsewhere' });
+    const end = { evidence: 'longest_duration', outcome: 'lost', failure } as const;
     if (await endAttempt(deps.pool, { jobId, attempt, ...end })) deps.onRepair('zombie_expired', 1);
   }
 }

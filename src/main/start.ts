@@ -16,7 +16,7 @@ import { buildVendors, type Vendors } from './vendors.ts';
 
 /** The repository's root, from `src/main` and from `dist/main` alike. */
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-export const migrationsDirectory = join(root, 'migrations');
+const migrationsDirectory = join(root, 'migrations');
 
 export interface Setting {
   readonly config: Config;

@@ -1,0 +1,527 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { failureOf } from '../../src/domain/failure.ts';
+import { limits } from '../../src/domain/limits.ts';
+import { nextStep, type Step } from '../../src/domain/next-step.ts';
+import { type Route, runBudgetMs } from '../../src/domain/route.ts';
+import {
+  type Fact,
+  heard,
+  type KnownAttempt,
+  openStory,
+  type Story,
+  type TicketStory,
+} from '../../src/domain/story.ts';
+import {
+  failed,
+  finished,
+  live,
+  makeTarget,
+  oneTarget,
+  permit,
+  refused,
+  reported,
+  start,
+  storyOf,
+  submitted,
+  submitting,
+  threeTargets,
+  type Told,
+  twoTargets,
+} from './make.ts';
+
+const patienceMs = 120_000;
+const checkMs = 90_000;
+const deadlineOf = (route: Route): number => start + runBudgetMs(route);
+const queued = (attempt: number, target: number, kind: TicketStory['kind'] = 'retry'): Fact => ({
+  kind: 'ticket',
+  ticket: { attempt, target, kind },
+  answer: 'queued',
+});
+const watching = (attempt = 1): Fact => ({ kind: 'watching', attempt });
+const settleFailed = (...failure: Parameters<typeof failureOf>): Step => ({
+  kind: 'settle',
+  verdict: { phase: 'failed', failure: failureOf(...failure) },
+});
+
+/** As many attempts at one target, each of which ended with the same failure. */
+function failures(count: number, ...failure: Parameters<typeof failureOf>): readonly Told[] {
+  return Array.from({ length: count }, (_, index): readonly Told[] => [
+    [permit(index + 1, 0)],
+    [submitting(index + 1)],
+    [refused(index + 1, ...failure)],
+  ]).flat();
+}
+
+describe('one attempt at a time', () => {
+  test('without a permit there is nothing to do and nothing to time', () => {
+    expect(nextStep(storyOf(oneTarget), start)).toEqual({ kind: 'wait', untilMs: null });
+  });
+
+  test('a first permit is sent', () => {
+    expect(nextStep(storyOf(oneTarget, [permit()]), start)).toMatchObject({
+      kind: 'submit',
+      attempt: { number: 1, grant: 'g1' },
+    });
+  });
+
+  test('a permit that comes hours later is sent all the same', () => {
+    const later = start + 5 * 3_600_000;
+    expect(nextStep(storyOf(oneTarget, [permit(), later]), later)).toMatchObject({ kind: 'submit' });
+  });
+
+  test('while only the POST is under way there is no timer', () => {
+    expect(nextStep(storyOf(oneTarget, [permit()], [submitting()]), start)).toEqual({ kind: 'wait', untilMs: null });
+  });
+
+  test('a permit that is delivered twice is sent once', () => {
+    const story = storyOf(oneTarget, [permit()], [submitting()], [permit()]);
+    expect(nextStep(story, start)).toEqual({ kind: 'wait', untilMs: null });
+  });
+
+  test('an accepted one waits for its callback until that is late', () => {
+    expect(nextStep(storyOf(oneTarget, ...live()), start)).toEqual({ kind: 'wait', untilMs: start + checkMs });
+  });
+
+  test('without callbacks the poll starts at half the typical duration', () => {
+    const route = [makeTarget({ callbacks: false })];
+    expect(nextStep(storyOf(route, ...live()), start)).toEqual({ kind: 'wait', untilMs: start + 30_000 });
+  });
+
+  test('the poll starts when the callback is late, and not again while it goes on', () => {
+    const story = storyOf(oneTarget, ...live());
+    expect(nextStep(story, start + checkMs)).toMatchObject({ kind: 'watch', attempt: { number: 1 } });
+    const watched = heard(story, watching(), start + checkMs);
+    expect(nextStep(watched, start + checkMs)).toEqual({ kind: 'wait', untilMs: deadlineOf(oneTarget) });
+  });
+
+  test('a poll that finds the provider`s own queue is repeated', () => {
+    const at = start + checkMs;
+    const story = storyOf(oneTarget, ...live(), [watching(), at], [reported(1, { outcome: 'queued' }), at]);
+    expect(nextStep(story, at)).toEqual({ kind: 'wait', untilMs: at + 60_000 });
+  });
+
+  test('a hint starts the poll at once', () => {
+    const story = storyOf(oneTarget, ...live(), [{ kind: 'hint', attempt: 1 }, start + 5]);
+    expect(nextStep(story, start + 5)).toMatchObject({ kind: 'watch' });
+  });
+
+  test('an unknown one is looked for soon', () => {
+    const story = storyOf(oneTarget, [permit()], [submitting()], [submitted(1, 'unknown'), start + 1_000]);
+    expect(nextStep(story, start + 1_000)).toEqual({ kind: 'wait', untilMs: start + 5_000 });
+    expect(nextStep(story, start + 5_000)).toMatchObject({ kind: 'watch' });
+  });
+
+  test.each([
+    ['from the callback', [...live(), [finished()]]],
+    ['before the answer of its submit', [[permit()], [submitting()], [finished()]]],
+    ['after an unknown submit: adopted', [[permit()], [submitting()], [submitted(1, 'unknown')], [finished()]]],
+  ] as const)('a video %s completes the job', (_, facts) => {
+    expect(nextStep(storyOf(oneTarget, ...facts), start)).toEqual({
+      kind: 'settle',
+      verdict: { phase: 'completed', attempt: 1 },
+    });
+  });
+});
+
+describe('after a failure', () => {
+  test('429: the same target, at the head of the line, after the vendor`s Retry-After', () => {
+    const story = storyOf(twoTargets, ...failures(1, 'rate_limited', { retryAfterMs: 7_000 }));
+    expect(nextStep(story, start)).toEqual({
+      kind: 'queue',
+      ticket: { attempt: 2, target: 0, kind: 'retry' },
+      waitMs: 7_000,
+    });
+  });
+
+  test('a Retry-After of hours is capped', () => {
+    const story = storyOf(oneTarget, ...failures(1, 'rate_limited', { retryAfterMs: 9e9 }));
+    expect(nextStep(story, start)).toMatchObject({ waitMs: limits.retryAfterMsMax });
+  });
+
+  test.each([
+    [1, 1_000],
+    [2, 2_000],
+    [3, 4_000],
+    [7, 60_000],
+  ])('429 number %i without Retry-After waits %i ms', (count, waitMs) => {
+    const story = storyOf(oneTarget, ...failures(count, 'rate_limited'));
+    expect(nextStep(story, start)).toMatchObject({ kind: 'queue', ticket: { attempt: count + 1, target: 0 }, waitMs });
+  });
+
+  test('the eighth 429 moves on to an untried target, at once', () => {
+    const story = storyOf(
+      twoTargets,
+      ...failures(limits.rateLimitedTriesOfTargetMax, 'rate_limited', { retryAfterMs: 7_000 }),
+    );
+    expect(nextStep(story, start)).toEqual({
+      kind: 'queue',
+      ticket: { attempt: 9, target: 1, kind: 'retry' },
+      waitMs: 0,
+    });
+  });
+
+  test('the eighth 429 stays in line where there is nobody else', () => {
+    const story = storyOf(oneTarget, ...failures(limits.rateLimitedTriesOfTargetMax, 'rate_limited'));
+    expect(nextStep(story, start)).toEqual({
+      kind: 'queue',
+      ticket: { attempt: 9, target: 0, kind: 'retry' },
+      waitMs: 60_000,
+    });
+  });
+
+  test('an unreachable provider is tried three times', () => {
+    const { unreachableTriesOfTargetMax: tries } = limits;
+    expect(nextStep(storyOf(twoTargets, ...failures(tries - 1, 'provider_unavailable')), start)).toMatchObject({
+      ticket: { target: 0 },
+    });
+    expect(nextStep(storyOf(twoTargets, ...failures(tries, 'provider_unavailable')), start)).toMatchObject({
+      ticket: { target: 1 },
+    });
+    expect(nextStep(storyOf(oneTarget, ...failures(tries, 'provider_unavailable')), start)).toEqual(
+      settleFailed('provider_unavailable'),
+    );
+  });
+
+  test('a failed video is tried once more, then elsewhere, then no more', () => {
+    expect(nextStep(storyOf(twoTargets, ...failures(1, 'provider_failed')), start)).toMatchObject({
+      ticket: { target: 0 },
+      waitMs: 1_000,
+    });
+    const twice = failures(2, 'provider_failed');
+    expect(nextStep(storyOf(twoTargets, ...twice), start)).toMatchObject({ ticket: { target: 1 }, waitMs: 0 });
+    expect(nextStep(storyOf(oneTarget, ...twice), start)).toEqual(settleFailed('provider_failed'));
+  });
+
+  test('tries are counted by target and by cause', () => {
+    const story = storyOf(twoTargets, ...failures(1, 'provider_failed'), ...live(2, { target: 0 }), [
+      failed(2, 'rate_limited'),
+    ]);
+    expect(nextStep(story, start)).toMatchObject({ ticket: { attempt: 3, target: 0 }, waitMs: 1_000 });
+  });
+
+  test('`elsewhere` goes to the next target at once, and the route`s end is the last failure', () => {
+    expect(nextStep(storyOf(twoTargets, ...live(), [failed(1, 'no_credit')]), start)).toEqual({
+      kind: 'queue',
+      ticket: { attempt: 2, target: 1, kind: 'retry' },
+      waitMs: 0,
+    });
+    expect(nextStep(storyOf(oneTarget, ...live(), [failed(1, 'no_credit')]), start)).toEqual(settleFailed('no_credit'));
+  });
+
+  test('an unknown submit that policy lets send again goes to the same target', () => {
+    const lost = failed(1, 'submit_unknown', { retry: 'same' });
+    const story = storyOf(oneTarget, [permit()], [submitting()], [submitted(1, 'unknown')], [lost]);
+    expect(nextStep(story, start)).toMatchObject({ kind: 'queue', ticket: { attempt: 2, target: 0 } });
+  });
+
+  test('`never` fails the job now, whatever targets are left', () => {
+    expect(nextStep(storyOf(threeTargets, ...live(), [failed(1, 'moderation')]), start)).toEqual(
+      settleFailed('moderation'),
+    );
+  });
+
+  test('`never` sends no permit that comes with it', () => {
+    const story = storyOf(twoTargets, ...live(), [queued(2, 1, 'overlap')], [permit(2)], [failed(1, 'moderation')]);
+    expect(nextStep(story, start)).toEqual(settleFailed('moderation'));
+  });
+
+  test('a permit that was lost before the POST asks for its target again', () => {
+    const story = storyOf(oneTarget, [permit()], [submitting()], [submitted(1, 'permit_lost')]);
+    expect(nextStep(story, start)).toEqual({
+      kind: 'queue',
+      ticket: { attempt: 2, target: 0, kind: 'retry' },
+      waitMs: 0,
+    });
+  });
+
+  test('while its ticket waits the run deadline is all there is to time', () => {
+    const story = storyOf(twoTargets, ...live(), [failed(1, 'auth')], [queued(2, 1)]);
+    expect(nextStep(story, start)).toEqual({ kind: 'wait', untilMs: deadlineOf(twoTargets) });
+  });
+
+  test('no job has more attempts than the limit', () => {
+    const story = storyOf(oneTarget, ...failures(limits.attemptsOfJobMax, 'rate_limited'));
+    expect(nextStep(story, start)).toEqual(settleFailed('rate_limited'));
+  });
+
+  test('permits that are lost for ever end too', () => {
+    const facts = Array.from({ length: limits.attemptsOfJobMax }, (_, index): readonly Told[] => [
+      [permit(index + 1, 0)],
+      [submitted(index + 1, 'permit_lost')],
+    ]).flat();
+    expect(nextStep(storyOf(oneTarget, ...facts), start)).toEqual(settleFailed('no_target_left'));
+  });
+});
+
+describe('patience', () => {
+  const impatient: Route = [makeTarget({ patienceMs: 70_000 }), makeTarget({ name: 'vendor/two' })];
+  const overlap: Step = { kind: 'queue', ticket: { attempt: 2, target: 1, kind: 'overlap' }, waitMs: 0 };
+
+  test('is the nearest moment where it ends before the first poll', () => {
+    expect(nextStep(storyOf(impatient, ...live()), start)).toEqual({ kind: 'wait', untilMs: start + 70_000 });
+  });
+
+  test('over: the next target may try as well', () => {
+    const story = storyOf(twoTargets, ...live(), [watching()]);
+    expect(nextStep(story, start + patienceMs - 1)).toEqual({ kind: 'wait', untilMs: start + patienceMs });
+    expect(nextStep(story, start + patienceMs)).toEqual(overlap);
+  });
+
+  test('counts from the POST when its answer is unknown', () => {
+    const story = storyOf(
+      twoTargets,
+      [permit()],
+      [submitting()],
+      [submitted(1, 'unknown'), start + 50_000],
+      [watching()],
+    );
+    expect(nextStep(story, start + patienceMs)).toEqual(overlap);
+  });
+
+  test('counts anew from when the provider`s own queue was last seen', () => {
+    const at = start + checkMs;
+    const story = storyOf(twoTargets, ...live(), [reported(1, { outcome: 'queued' }), at], [watching()]);
+    expect(nextStep(story, start + patienceMs)).toEqual({ kind: 'wait', untilMs: at + patienceMs });
+  });
+
+  test('does not end while a POST is under way', () => {
+    const story = storyOf(
+      threeTargets,
+      ...live(),
+      [watching()],
+      [queued(2, 1, 'overlap')],
+      [permit(2)],
+      [submitting(2)],
+    );
+    expect(nextStep(story, start + patienceMs)).toEqual({ kind: 'wait', untilMs: deadlineOf(threeTargets) });
+  });
+
+  test('asks for one ticket at a time', () => {
+    const story = storyOf(threeTargets, ...live(), [watching()], [queued(2, 1, 'overlap')]);
+    expect(nextStep(story, start + patienceMs)).toEqual({ kind: 'wait', untilMs: deadlineOf(threeTargets) });
+  });
+
+  test('the third target is tried when both others are late', () => {
+    const second = start + patienceMs;
+    const story = storyOf(threeTargets, ...live(), [watching()], ...live(2, { at: second }), [watching(2), second]);
+    expect(nextStep(story, second)).toEqual({ kind: 'wait', untilMs: second + patienceMs });
+    expect(nextStep(story, second + patienceMs)).toMatchObject({
+      kind: 'queue',
+      ticket: { attempt: 3, target: 2, kind: 'overlap' },
+    });
+  });
+
+  test('has no end where there is nobody else', () => {
+    const story = storyOf(oneTarget, ...live(), [watching()]);
+    expect(nextStep(story, start + patienceMs)).toEqual({ kind: 'wait', untilMs: deadlineOf(oneTarget) });
+  });
+
+  test('sends a faulty request to nobody else', () => {
+    const story = storyOf(threeTargets, ...live(), [watching()], ...live(2), [failed(2, 'moderation')]);
+    expect(nextStep(story, start + patienceMs)).toEqual({ kind: 'wait', untilMs: deadlineOf(threeTargets) });
+  });
+
+  test('ends for no job with as many attempts as the limit', () => {
+    const last = limits.attemptsOfJobMax;
+    const story = storyOf(twoTargets, ...failures(last - 1, 'rate_limited'), ...live(last, { target: 0 }), [
+      watching(last),
+    ]);
+    expect(nextStep(story, start + patienceMs)).toEqual({ kind: 'wait', untilMs: deadlineOf(twoTargets) });
+  });
+});
+
+describe('while two attempts overlap', () => {
+  const both: readonly Told[] = [...live(), [watching()], ...live(2), [watching(2)]];
+
+  test.each([1, 2])('the first success wins: attempt %i', (winner) => {
+    expect(nextStep(storyOf(twoTargets, ...both, [finished(winner)]), start)).toEqual({
+      kind: 'settle',
+      verdict: { phase: 'completed', attempt: winner },
+    });
+  });
+
+  test.each(['moderation', 'auth', 'provider_failed'] as const)('%s at one leaves the other its chance', (code) => {
+    const story = storyOf(twoTargets, ...both, [failed(2, code)]);
+    expect(nextStep(story, start)).toEqual({ kind: 'wait', untilMs: deadlineOf(twoTargets) });
+    expect(nextStep(heard(story, finished(1), start), start)).toMatchObject({
+      verdict: { phase: 'completed', attempt: 1 },
+    });
+  });
+
+  test('moderation counts once the other has failed too', () => {
+    const story = storyOf(threeTargets, ...both, [failed(2, 'moderation')], [failed(1, 'auth')]);
+    expect(nextStep(story, start)).toEqual(settleFailed('moderation'));
+  });
+
+  test('a stale report of a failed attempt completes nothing', () => {
+    const story = storyOf(twoTargets, ...both, [failed(1, 'auth')], [finished(1)]);
+    expect(nextStep(story, start)).toEqual({ kind: 'wait', untilMs: deadlineOf(twoTargets) });
+  });
+
+  test('the ticket of an overlap becomes a retry when the last sibling ends, once', () => {
+    const story = storyOf(twoTargets, ...live(), [queued(2, 1, 'overlap')], [failed(1, 'auth')]);
+    const step = nextStep(story, start);
+    expect(step).toEqual({ kind: 'queue', ticket: { attempt: 2, target: 1, kind: 'retry' }, waitMs: 0 });
+    expect(nextStep(heard(story, queued(2, 1), start), start)).toEqual({
+      kind: 'wait',
+      untilMs: deadlineOf(twoTargets),
+    });
+  });
+});
+
+describe('precedence', () => {
+  const deadline = deadlineOf(oneTarget);
+
+  test('a result in the same activation as the run deadline counts', () => {
+    expect(nextStep(storyOf(oneTarget, ...live(), [finished(), deadline]), deadline)).toMatchObject({
+      verdict: { phase: 'completed' },
+    });
+  });
+
+  test('a result in the same activation as a cancel counts', () => {
+    const story = storyOf(oneTarget, ...live(), [{ kind: 'cancel' }], [finished()]);
+    expect(nextStep(story, start)).toMatchObject({ verdict: { phase: 'completed' } });
+  });
+
+  test.each<{ what: string; facts: readonly Told[] }>([
+    { what: 'waiting for its permit', facts: [] },
+    { what: 'granted', facts: [[permit()]] },
+    { what: 'submitting', facts: [[permit()], [submitting()]] },
+    { what: 'live', facts: live() },
+    { what: 'failed for good', facts: [...live(), [failed(1, 'moderation')]] },
+  ])('cancel beats a job that is $what', ({ facts }) => {
+    const story = storyOf(oneTarget, ...facts, [{ kind: 'cancel' }]);
+    expect(nextStep(story, start)).toEqual({ kind: 'settle', verdict: { phase: 'cancelled' } });
+  });
+
+  test('cancel beats the run deadline', () => {
+    expect(nextStep(storyOf(oneTarget, ...live(), [{ kind: 'cancel' }]), deadline)).toMatchObject({
+      verdict: { phase: 'cancelled' },
+    });
+  });
+
+  test('the run deadline ends a live job and a waiting ticket, and not a moment early', () => {
+    const watched = storyOf(oneTarget, ...live(), [watching()]);
+    expect(nextStep(watched, deadline - 1)).toEqual({ kind: 'wait', untilMs: deadline });
+    expect(nextStep(watched, deadline)).toEqual(settleFailed('run_deadline'));
+    const waiting = storyOf(oneTarget, ...live(), [failed(1, 'rate_limited')], [queued(2, 0)]);
+    expect(nextStep(waiting, deadline)).toEqual(settleFailed('run_deadline'));
+  });
+
+  test('a job that somebody else has ended is only asked for its verdict', () => {
+    const story = storyOf(oneTarget, [permit()], [submitting()], [submitted(1, 'job_final')]);
+    expect(nextStep(story, start)).toMatchObject({ kind: 'settle' });
+  });
+
+  test('a job whose owner wants it cancelled, as the ledger says, is cancelled', () => {
+    const story = storyOf(oneTarget, [permit()], [submitting()], [submitted(1, 'cancel_requested')]);
+    expect(nextStep(story, start)).toEqual({ kind: 'settle', verdict: { phase: 'cancelled' } });
+  });
+});
+
+describe('after an earlier run was lost', () => {
+  const known = (...attempts: readonly Pick<KnownAttempt, 'phase' | 'failure'>[]): Story =>
+    openStory(
+      twoTargets,
+      attempts.map((attempt, index) => ({ attempt: index + 1, target: index, grant: `g${index + 1}`, ...attempt })),
+      start,
+    );
+
+  test.each(['live', 'unknown'] as const)('%s: asks the provider now', (phase) => {
+    expect(nextStep(known({ phase }), start)).toMatchObject({ kind: 'watch', attempt: { number: 1 } });
+  });
+
+  test('finished: settles', () => {
+    expect(
+      nextStep(known({ phase: 'failed', failure: failureOf('auth') }, { phase: 'finished' }), start),
+    ).toMatchObject({
+      verdict: { phase: 'completed', attempt: 2 },
+    });
+  });
+
+  test('failed: asks for the next attempt', () => {
+    expect(nextStep(known({ phase: 'failed', failure: failureOf('auth') }), start)).toMatchObject({
+      kind: 'queue',
+      ticket: { attempt: 2, target: 1, kind: 'retry' },
+    });
+  });
+});
+
+const anyKnown = fc.constantFrom<Told[]>(
+  [[failed(1, 'auth')]],
+  [[failed(1, 'provider_failed')]],
+  [[failed(1, 'rate_limited', { retryAfterMs: 5 })]],
+  [[failed(1, 'moderation')]],
+  [[finished(1)]],
+  [[reported(1, { outcome: 'queued' })]],
+  [[{ kind: 'cancel' }]],
+  [],
+);
+
+interface Taken {
+  readonly step: Step;
+  readonly now: number;
+  readonly story: Story;
+}
+
+/** Lives a story through: what happens, happens at every wait; then time goes on to the moment that is waited for. */
+function livedThrough(happenings: readonly Told[][], stepMs: number): readonly Taken[] {
+  const taken: Taken[] = [];
+  const scripts = happenings.values();
+  let story = storyOf(threeTargets, [permit()]);
+  let now = start;
+  while (taken.length < 500) {
+    const step = nextStep(story, now);
+    taken.push({ step, now, story });
+    switch (step.kind) {
+      case 'settle':
+        return taken;
+      case 'submit': {
+        const { number } = step.attempt;
+        story = heard(heard(story, submitting(number), now), submitted(number, 'accepted'), now);
+        break;
+      }
+      case 'watch':
+        story = heard(story, watching(step.attempt.number), now);
+        break;
+      case 'queue': {
+        const { attempt, target, kind } = step.ticket;
+        story = heard(story, queued(attempt, target, kind), now);
+        now += step.waitMs;
+        story = heard(story, permit(attempt, target), now);
+        break;
+      }
+      case 'wait': {
+        const { value = [] } = scripts.next();
+        const newest = story.attempts.at(-1)?.number ?? 1;
+        for (const [fact] of value) story = heard(story, 'attempt' in fact ? { ...fact, attempt: newest } : fact, now);
+        now = value.length > 0 ? now + stepMs : (step.untilMs ?? now);
+        break;
+      }
+    }
+  }
+  throw new Error('the story never ends');
+}
+
+test('whatever happens: the story ends by its run deadline, sends no attempt twice, and waits for no past', () => {
+  fc.assert(
+    fc.property(fc.array(anyKnown, { maxLength: 20 }), fc.integer({ min: 0, max: 100_000 }), (happenings, stepMs) => {
+      const taken = livedThrough(happenings, stepMs);
+      const last = taken.at(-1);
+      expect(last?.now).toBeLessThanOrEqual((last?.story.runDeadlineAt ?? start) + stepMs);
+
+      const sent = taken.flatMap(({ step }) => (step.kind === 'submit' ? [step.attempt.number] : []));
+      expect(sent).toEqual([...new Set(sent)]);
+      const inThePast = taken.filter(
+        ({ step, now }) => step.kind === 'wait' && step.untilMs !== null && step.untilMs <= now,
+      );
+      expect(inThePast).toEqual([]);
+      const twice = taken.filter(
+        ({ step, story }) =>
+          step.kind === 'queue' && story.attempts.some(({ number }) => number === step.ticket.attempt),
+      );
+      expect(twice).toEqual([]);
+    }),
+  );
+});

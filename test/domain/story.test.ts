@@ -1,0 +1,290 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { failureOf } from '../../src/domain/failure.ts';
+import { runBudgetMs } from '../../src/domain/route.ts';
+import {
+  type AttemptStory,
+  type Fact,
+  heard,
+  isLive,
+  type KnownAttempt,
+  openStory,
+  targetOf,
+} from '../../src/domain/story.ts';
+import {
+  failed,
+  finished,
+  live,
+  makeTarget,
+  oneTarget,
+  permit,
+  refused,
+  reported,
+  start,
+  storyOf,
+  submitted,
+  submitting,
+  threeTargets,
+  twoTargets,
+} from './make.ts';
+
+describe('a story opens', () => {
+  test('with the place in line of its first attempt', () => {
+    const story = openStory(oneTarget, [], start);
+    expect(story).toMatchObject({
+      ticket: { attempt: 1, target: 0, kind: 'first' },
+      attempts: [],
+      runDeadlineAt: null,
+    });
+  });
+
+  test('with what the ledger knows of an earlier run, to be looked at now, and without a place in line', () => {
+    const known: KnownAttempt[] = [
+      { attempt: 1, target: 0, grant: 'g1', phase: 'failed', failure: failureOf('provider_failed') },
+      { attempt: 2, target: 1, grant: 'g2', phase: 'live' },
+    ];
+    const story = openStory(twoTargets, known, start);
+    expect(story.ticket).toBeNull();
+    expect(story.runDeadlineAt).toBe(start + runBudgetMs(twoTargets));
+    expect(story.attempts).toEqual([
+      {
+        number: 1,
+        target: 0,
+        grant: 'g1',
+        phase: 'failed',
+        failure: failureOf('provider_failed'),
+        since: start,
+        checkAt: start,
+        watched: false,
+      },
+      { number: 2, target: 1, grant: 'g2', phase: 'live', since: start, checkAt: start, watched: false },
+    ]);
+  });
+});
+
+describe('a permit', () => {
+  test('uses the ticket up', () => {
+    expect(storyOf(oneTarget, [permit()])).toMatchObject({
+      ticket: null,
+      attempts: [{ number: 1, phase: 'granted', grant: 'g1' }],
+    });
+  });
+
+  test('told twice changes nothing, whatever became of the attempt', () => {
+    const before = storyOf(oneTarget, ...live());
+    expect(heard(before, permit(), start + 5)).toEqual(before);
+  });
+
+  test('that overtakes the answer of the queue leaves no ticket behind', () => {
+    const ticket = { attempt: 2, target: 1, kind: 'retry' } as const;
+    const story = storyOf(
+      twoTargets,
+      ...live(),
+      [failed(1, 'auth')],
+      [permit(2)],
+      [{ kind: 'ticket', ticket, answer: 'queued' }],
+    );
+    expect(story.ticket).toBeNull();
+  });
+
+  test('of another number uses the only ticket up all the same', () => {
+    const ticket = { attempt: 2, target: 1, kind: 'retry' } as const;
+    const queued = storyOf(twoTargets, ...live(), [failed(1, 'auth')], [{ kind: 'ticket', ticket, answer: 'queued' }]);
+    expect(heard(queued, permit(3, 1), start).ticket).toBeNull();
+  });
+
+  test('of an earlier number leaves a later ticket alone', () => {
+    const ticket = { attempt: 3, target: 1, kind: 'overlap' } as const;
+    const queued = storyOf(twoTargets, ...live(2), [{ kind: 'ticket', ticket, answer: 'queued' }]);
+    expect(heard(queued, permit(1), start).ticket).toEqual(ticket);
+  });
+});
+
+describe('the answer of the queue', () => {
+  const ticket = { attempt: 2, target: 1, kind: 'retry' } as const;
+  test.each([
+    { answer: 'queued', expected: { ticket, over: false, cancelled: false } },
+    { answer: 'granted', expected: { ticket, over: false, cancelled: false } },
+    { answer: 'job_final', expected: { ticket: null, over: true, cancelled: false } },
+    { answer: 'cancel_requested', expected: { ticket: null, over: false, cancelled: true } },
+  ] as const)('$answer', ({ answer, expected }) => {
+    const story = storyOf(twoTargets, ...live(), [failed(1, 'auth')], [{ kind: 'ticket', ticket, answer }]);
+    expect(story).toMatchObject(expected);
+  });
+});
+
+describe('a submit', () => {
+  test('sets the run deadline once, at the first POST', () => {
+    const budgetMs = runBudgetMs(twoTargets);
+    const story = storyOf(
+      twoTargets,
+      [permit()],
+      [submitting(), start + 10],
+      [refused(1, 'auth')],
+      [permit(2)],
+      [submitting(2), start + 99],
+    );
+    expect(story.runDeadlineAt).toBe(start + 10 + budgetMs);
+  });
+
+  test.each<{ fact: Fact; phase: AttemptStory['phase']; over?: boolean; cancelled?: boolean }>([
+    { fact: submitted(1, 'accepted'), phase: 'live' },
+    { fact: submitted(1, 'unknown'), phase: 'unknown' },
+    { fact: refused(1, 'auth'), phase: 'failed' },
+    { fact: submitted(1, 'permit_lost'), phase: 'void' },
+    { fact: submitted(1, 'job_final'), phase: 'void', over: true },
+    { fact: submitted(1, 'cancel_requested'), phase: 'void', cancelled: true },
+  ])('answered %j', ({ fact, phase, over = false, cancelled = false }) => {
+    expect(storyOf(oneTarget, [permit()], [submitting()], [fact])).toMatchObject({
+      attempts: [{ phase }],
+      over,
+      cancelled,
+    });
+  });
+
+  test('counts patience and polls from acceptance', () => {
+    const story = storyOf(oneTarget, [permit()], [submitting()], [submitted(1, 'accepted'), start + 700]);
+    expect(story.attempts).toMatchObject([{ since: start + 700, checkAt: start + 700 + 90_000 }]);
+  });
+
+  test('counts from the POST and is looked for soon when its answer is unknown', () => {
+    const story = storyOf(oneTarget, [permit()], [submitting()], [submitted(1, 'unknown'), start + 30_000]);
+    expect(story.attempts).toMatchObject([{ since: start, checkAt: start + 5_000 }]);
+  });
+
+  test('whose answer comes after the callback changes nothing', () => {
+    const before = storyOf(oneTarget, [permit()], [submitting()], [finished()]);
+    expect(before.attempts).toMatchObject([{ phase: 'finished' }]);
+    for (const answer of [submitted(1, 'accepted'), submitted(1, 'unknown'), refused(1, 'auth')]) {
+      expect(heard(before, answer, start + 9).attempts).toEqual(before.attempts);
+    }
+  });
+
+  test('that nobody sent has no answer', () => {
+    const story = storyOf(oneTarget, [permit()], [submitting()]);
+    expect(heard(story, submitted(5, 'accepted'), start)).toEqual(story);
+  });
+});
+
+describe('a report', () => {
+  test('of another attempt ends nobody else', () => {
+    const before = storyOf(twoTargets, ...live(), [failed(1, 'auth')], ...live(2));
+    expect(heard(before, finished(1), start).attempts).toEqual(before.attempts);
+    expect(heard(before, finished(7), start).attempts).toEqual(before.attempts);
+  });
+
+  test('of the provider`s own queue starts patience anew and looks again within a minute', () => {
+    const queued = reported(1, { outcome: 'queued' });
+    const story = storyOf(oneTarget, ...live(), [{ kind: 'watching', attempt: 1 }], [queued, start + 90_000]);
+    expect(story.attempts).toMatchObject([
+      { phase: 'live', watched: false, since: start + 90_000, checkAt: start + 150_000 },
+    ]);
+    expect(heard(storyOf(oneTarget), queued, start)).toEqual(storyOf(oneTarget));
+  });
+
+  test.each([
+    { typicalMs: 1_000, delayMs: 15_000 },
+    { typicalMs: 40_000, delayMs: 40_000 },
+    { typicalMs: 400_000, delayMs: 60_000 },
+  ])('of a queue is checked after $delayMs ms where a video takes $typicalMs ms', ({ typicalMs, delayMs }) => {
+    const story = storyOf([makeTarget({ typicalMs })], ...live(), [reported(1, { outcome: 'queued' })]);
+    expect(story.attempts).toMatchObject([{ checkAt: start + delayMs }]);
+  });
+
+  test('ends a watch', () => {
+    const story = storyOf(oneTarget, ...live(), [{ kind: 'watching', attempt: 1 }], [failed(1, 'provider_failed')]);
+    expect(story.attempts).toMatchObject([{ phase: 'failed', watched: false, failure: { code: 'provider_failed' } }]);
+  });
+});
+
+describe('a hint', () => {
+  test('moves the check to now', () => {
+    const story = storyOf(oneTarget, ...live(), [{ kind: 'hint', attempt: 1 }, start + 3]);
+    expect(story.attempts).toMatchObject([{ checkAt: start + 3 }]);
+  });
+
+  test('that overtakes the answer of the submit is followed once there is somebody to ask', () => {
+    const hinted = storyOf(
+      oneTarget,
+      [permit()],
+      [submitting(), start + 1],
+      [{ kind: 'hint', attempt: 1 }, start + 50],
+    );
+    const story = heard(hinted, submitted(1, 'accepted'), start + 80);
+    expect(story.attempts).toMatchObject([{ since: start + 80, checkAt: start + 80 }]);
+  });
+
+  test('of an attempt that has ended changes nothing', () => {
+    const before = storyOf(oneTarget, ...live(), [finished()]);
+    expect(heard(before, { kind: 'hint', attempt: 1 }, start + 9)).toEqual(before);
+  });
+});
+
+test('an attempt knows its target, and one beyond the route is a bug', () => {
+  const story = storyOf(twoTargets);
+  expect(targetOf(story, { target: 1 }).name).toBe('vendor/two');
+  expect(() => targetOf(story, { target: 2 })).toThrow('assertion failed');
+});
+
+test.each([
+  ['granted', false],
+  ['submitting', true],
+  ['live', true],
+  ['unknown', true],
+  ['finished', false],
+  ['failed', false],
+  ['void', false],
+] as const)('a provider may work on an attempt that is %s: %s', (phase, expected) => {
+  expect(isLive({ number: 1, target: 0, grant: 'g', phase, since: 0, checkAt: 0, watched: false })).toBe(expected);
+});
+
+const attempts = fc.integer({ min: 1, max: 4 });
+const anyFact: fc.Arbitrary<Fact> = fc.oneof(
+  attempts.map((attempt) => permit(attempt, 0)),
+  attempts.map(submitting),
+  fc
+    .tuple(attempts, fc.constantFrom('accepted', 'unknown', 'job_final', 'cancel_requested', 'permit_lost'))
+    .map(([attempt, kind]) => submitted(attempt, kind)),
+  attempts.map((attempt) => refused(attempt, 'rate_limited')),
+  attempts.map(finished),
+  attempts.map((attempt) => failed(attempt, 'provider_failed')),
+  attempts.map((attempt) => reported(attempt, { outcome: 'queued' })),
+  attempts.map((attempt): Fact => ({ kind: 'watching', attempt })),
+  attempts.map((attempt): Fact => ({ kind: 'hint', attempt })),
+  fc.constant<Fact>({ kind: 'cancel' }),
+);
+
+const hasEnded = ({ phase }: AttemptStory): boolean => phase === 'finished' || phase === 'failed' || phase === 'void';
+
+test('whatever is heard: an attempt that has ended never changes, and cancel and over are never taken back', () => {
+  fc.assert(
+    fc.property(fc.array(anyFact, { maxLength: 40 }), (facts) => {
+      let story = openStory(threeTargets, [], start);
+      facts.forEach((fact, index) => {
+        const before = story;
+        story = heard(story, fact, start + index);
+        for (const old of before.attempts) {
+          const now = story.attempts.find(({ number }) => number === old.number);
+          expect(now).toBeDefined();
+        }
+        expect(story.attempts).toEqual(expect.arrayContaining(before.attempts.filter(hasEnded)));
+        expect(new Set(story.attempts.map(({ number }) => number)).size).toBe(story.attempts.length);
+        expect([before.cancelled && !story.cancelled, before.over && !story.over]).toEqual([false, false]);
+        expect(story.runDeadlineAt).toBe(before.runDeadlineAt ?? story.runDeadlineAt);
+      });
+    }),
+  );
+});
+
+test('whatever is heard twice counts once', () => {
+  fc.assert(
+    fc.property(fc.array(anyFact, { maxLength: 30 }), (facts) => {
+      const once = facts.reduce((story, fact) => heard(story, fact, start), openStory(threeTargets, [], start));
+      const twice = facts.reduce(
+        (story, fact) => heard(heard(story, fact, start), fact, start),
+        openStory(threeTargets, [], start),
+      );
+      expect(twice).toEqual(once);
+    }),
+  );
+});

@@ -1,0 +1,93 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { failureOf } from '../../src/domain/failure.ts';
+import { oneTarget, twoTargets } from '../domain/make.ts';
+import { bundleWorkflows } from './bundle.ts';
+import { notYet, openStage, type Play, type Scene, type Stage } from './stage.ts';
+
+interface Story {
+  readonly name: string;
+  readonly play: Omit<Play, 'jobId'>;
+  readonly live: (scene: Scene, stage: Stage) => Promise<void>;
+}
+
+const permit = { attempt: 1, target: 0, grant: '11' };
+let polls = 0;
+
+/** The stories whose histories are kept, and replayed on every change. */
+const stories: readonly Story[] = [
+  {
+    name: 'plain-success',
+    play: { route: oneTarget, permit },
+    async live(scene) {
+      await scene.untilEvent('TIMER_STARTED');
+      await scene.callback({ attempt: 1, outcome: 'finished' });
+    },
+  },
+  {
+    name: 'poll-fallback',
+    play: {
+      route: oneTarget,
+      permit,
+      world: {
+        watchAttempt: async () => {
+          polls += 1;
+          if (polls % 3 !== 0) throw notYet();
+          return { outcome: 'finished' };
+        },
+      },
+    },
+    live: async () => undefined,
+  },
+  {
+    name: 'failover',
+    play: { route: twoTargets, permit },
+    async live(scene) {
+      await scene.untilEvent('TIMER_STARTED');
+      await scene.callback({ attempt: 1, outcome: 'failed', failure: failureOf('no_credit') });
+      await scene.untilEvent('MARKER_RECORDED');
+      await scene.permit({ attempt: 2, target: 1, grant: '22' });
+      await scene.untilEvent('ACTIVITY_TASK_COMPLETED', 2);
+      await scene.callback({ attempt: 2, outcome: 'finished' });
+    },
+  },
+  {
+    name: 'cancel',
+    play: { route: oneTarget, permit },
+    async live(scene, stage) {
+      await scene.untilEvent('TIMER_STARTED');
+      await stage.advance('91s');
+      await scene.handle.cancel();
+    },
+  },
+];
+
+/** Plays every story once and returns its history as JSON by its name. */
+export async function recordHistories(bundle: WorkflowBundleWithSourceMap): Promise<ReadonlyMap<string, string>> {
+  const histories = new Map<string, string>();
+  for (const [index, { name, play, live }] of stories.entries()) {
+    const stage = await openStage(bundle);
+    try {
+      const scene = await stage.open({ ...play, jobId: `video_01970000-0000-7000-8000-00000000000${index}` });
+      await live(scene, stage);
+      await scene.result();
+      histories.set(name, historyToJSON(await scene.handle.fetchHistory()));
+    } finally {
+      await stage.close();
+    }
+  }
+  return histories;
+}
+
+/** Run by hand, when a change of the workflow is meant to start new histories: `npx tsx test/workflows/record-histories.ts`. */
+async function main(): Promise<void> {
+  const directory = join(import.meta.dirname, '../histories');
+  await mkdir(directory, { recursive: true });
+  for (const [name, json] of await recordHistories(await bundleWorkflows()))
+    await writeFile(join(directory, `${name}.json`), `${json}\n`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();
