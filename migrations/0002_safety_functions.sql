@@ -188,7 +188,7 @@ BEGIN
   LOOP
     PERFORM append_refund(released.price_usd_micros, 0);
   END LOOP;
-  UPDATE permits SET zombie_since = clock_timestamp() WHERE permits.job = p_job AND zombie_since IS NULL;
+  UPDATE permits SET zombie_since = clock_timestamp(), submitting = false WHERE permits.job = p_job AND zombie_since IS NULL;
   DELETE FROM mailbox WHERE mailbox.job = p_job AND kind IN ('permit', 'cancel');
   RETURN QUERY SELECT p_phase, CASE WHEN p_phase = 'completed' THEN p_attempt END, p_failure, true;
 END $$;

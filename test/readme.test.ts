@@ -7,7 +7,8 @@ const read = (file: string): string => readFileSync(join(import.meta.dirname, '.
 
 function defaultOf(schema: { safeParse: (value: undefined) => { success: boolean; data?: unknown } }): string {
   const { data } = schema.safeParse(undefined);
-  return data === undefined ? '' : `\`${String(data)}\``;
+  if (data === undefined) return '';
+  return `\`${typeof data === 'string' ? data : JSON.stringify(data)}\``;
 }
 
 test('README’s configuration table is what config.ts reads: names, defaults and reasons', () => {

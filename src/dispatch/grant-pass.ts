@@ -15,7 +15,7 @@ export interface GrantPassDeps {
   readonly pool: pg.Pool;
   /** Submits without an answer that a pool may have, over all processes. */
   readonly submittingMax: number;
-  /** Workflows that this process can take on now. */
+  /** Workflows that this process can take on now, over all pools. */
   readonly startSlots: () => number;
   readonly onPassedOver?: (pool: string, reasons: ReadonlyMap<WaitReason, number>) => void;
 }
@@ -23,7 +23,8 @@ export interface GrantPassDeps {
 /** One pass over every pool with somebody in line. Returns how many permits were granted. */
 export async function grantPass(deps: GrantPassDeps): Promise<number> {
   let granted = 0;
-  for (const pool of await findWaitingPools(deps.pool)) granted += await grantOfPool(deps, pool);
+  const startSlots = (): number => deps.startSlots() - granted;
+  for (const pool of await findWaitingPools(deps.pool)) granted += await grantOfPool({ ...deps, startSlots }, pool);
   return granted;
 }
 
@@ -36,13 +37,8 @@ async function grantOfPool(deps: GrantPassDeps, pool: string): Promise<number> {
     const budgetUsdMicros = await lockBudget(connection);
     const snapshot = await readSnapshot(connection, { pool, headsMax: headsOfPassMax });
     const { submittingMax } = deps;
-    const grants = chooseGrants({
-      ...locked,
-      ...snapshot,
-      budgetUsdMicros,
-      submittingMax,
-      startSlots: deps.startSlots(),
-    });
+    const startSlots = deps.startSlots();
+    const grants = chooseGrants({ ...locked, ...snapshot, budgetUsdMicros, submittingMax, startSlots });
     deps.onPassedOver?.(pool, countReasons(grants.passedOver));
     return grants.granted.length === 0 ? 0 : await claimGrants(connection, pool, grants);
   });

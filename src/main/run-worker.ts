@@ -10,7 +10,7 @@ import { checkTaskQueue, taskQueue } from '../contracts/generate-video.ts';
 import { createPool } from '../db/pool.ts';
 import { createWakeUps, listenToWakeUps } from '../db/wake-ups.ts';
 import { grantPass } from '../dispatch/grant-pass.ts';
-import { relayMail } from '../dispatch/mailbox-relay.ts';
+import { createRelay } from '../dispatch/mailbox-relay.ts';
 import { reconcile } from '../dispatch/reconciler.ts';
 import { sweep } from '../dispatch/sweeper.ts';
 import { type Loop, startLoop } from '../dispatch/wake.ts';
@@ -32,7 +32,7 @@ export interface WorkerSettings {
 
 /** Longer than a submit's HTTP timeout: a POST under way is never cut off. */
 const shutdownGraceMs = 35_000;
-const relayConcurrencyMax = 50;
+const relayHandsMax = 50;
 
 /** Workflows, activities and the dispatcher, in one process. Stops in the order that loses nothing. */
 export async function runWorker(settings: WorkerSettings): Promise<Stoppable> {
@@ -120,23 +120,19 @@ function startDispatch(settings: WorkerSettings, { pool, connection }: WorkerPar
   const loop = (name: string, everyMs: number, round: () => Promise<'again' | 'idle'>): Loop =>
     startLoop({ name, everyMs, round, onError: (error) => log.warn({ err: error, loop: name }, 'round failed') });
 
-  let inDelivery = 0;
-  const relay = loop('relay', 250, async () => {
-    const count = await relayMail({
-      pool,
-      client,
-      eagerStart: true,
-      concurrencyMax: relayConcurrencyMax,
-      log,
-      onDelivering: (delivering) => (inDelivery = delivering),
-    });
-    return count > 0 ? 'again' : 'idle';
+  const relay = createRelay({
+    pool,
+    client,
+    eagerStart: true,
+    handsMax: relayHandsMax,
+    log,
+    onFree: () => deliveries.wake(),
   });
-  const startSlots = (): number => relayConcurrencyMax - inDelivery;
+  const deliveries = loop('relay', 250, async () => ((await relay.takeUp()) > 0 ? 'again' : 'idle'));
   const grants = loop('grants', 250, async () => {
-    const granted = await grantPass({ pool, submittingMax: config.submittingMax, startSlots });
+    const granted = await grantPass({ pool, submittingMax: config.submittingMax, startSlots: relay.freeHands });
     if (granted === 0) return 'idle';
-    relay.wake();
+    deliveries.wake();
     wakeUps.send('mail');
     return 'again';
   });
@@ -157,8 +153,15 @@ function startDispatch(settings: WorkerSettings, { pool, connection }: WorkerPar
     return 'idle';
   });
   const wake = (kinds: readonly string[]): void => {
-    if (kinds.includes('mail')) relay.wake();
+    if (kinds.includes('mail')) deliveries.wake();
     if (kinds.includes('grant')) grants.wake();
   };
-  return { dispatch: [grants, sweeper, reconciler, relay], wake };
+  const delivered: Loop = {
+    ...deliveries,
+    async stop() {
+      await deliveries.stop();
+      await relay.idle();
+    },
+  };
+  return { dispatch: [grants, sweeper, reconciler, delivered], wake };
 }

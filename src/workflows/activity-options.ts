@@ -4,11 +4,11 @@ import { checkTaskQueue } from '../contracts/generate-video.ts';
 /**
  * Every timeout and retry of an activity, in one table.
  *
- * `submit` outlasts its HTTP timeout (30 s) and is never cancelled: an aborted POST would be an ambiguous one. Its
+ * `submit` outlasts the hand-over of a picture (60 s), its POST (30 s) and the note of it (20 s), and is never cancelled: an aborted POST would be an ambiguous one. Its
  * retries find the ledger row and do not POST. The heartbeat notices a killed worker long before the start-to-close.
  */
 export const submitOptions: ActivityOptions = {
-  startToCloseTimeout: '60s',
+  startToCloseTimeout: '150s',
   heartbeatTimeout: '15s',
   cancellationType: 'ABANDON',
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s' },

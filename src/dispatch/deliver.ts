@@ -1,0 +1,84 @@
+import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  callbackSignalName,
+  cancelSignalName,
+  type GenerateVideoInput,
+  generateVideoType,
+  hintSignalName,
+  type PermitMail,
+  permitSignalName,
+  taskQueue,
+} from '../contracts/generate-video.ts';
+import { findKnownAttempts } from '../db/known-attempts.ts';
+import type { Mail } from '../db/mailbox.ts';
+import type { Database } from '../db/pool.ts';
+import { isFinal } from '../domain/job.ts';
+
+export interface DeliveryDeps {
+  readonly pool: Database;
+  /** On the worker's own connection, so that a start may be eager. */
+  readonly client: Client;
+  readonly eagerStart: boolean;
+}
+
+/** Whether the message has arrived, or is of no use any more. */
+export async function deliver(deps: DeliveryDeps, mail: Mail): Promise<boolean> {
+  if (mail.kind === 'start') return await start(deps, mail);
+  try {
+    await signal(deps, mail);
+    return true;
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    // Closed with its job: nobody has to hear it. Not there though its job is open: it may be on its way, or lost.
+    return isFinal(mail.phase);
+  }
+}
+
+async function start(deps: DeliveryDeps, mail: Mail): Promise<boolean> {
+  // Cancelled between grant and start: never bought.
+  if (isFinal(mail.phase)) return true;
+  const permit = permitOf(mail);
+  const known = mail.phase === 'queued' ? [] : await findKnownAttempts(deps.pool, mail.job);
+  const input: GenerateVideoInput = {
+    jobId: mail.job,
+    route: mail.route,
+    ...(permit === undefined ? {} : { permit }),
+    ...(known.length === 0 ? {} : { known }),
+  };
+  try {
+    await deps.client.workflow.start(generateVideoType, {
+      workflowId: mail.job,
+      taskQueue,
+      args: [input],
+      workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      workflowIdConflictPolicy: 'FAIL',
+      requestEagerStart: deps.eagerStart,
+    });
+    return true;
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    return permit === undefined || (await deliver(deps, { ...mail, kind: 'permit' }));
+  }
+}
+
+async function signal({ client }: DeliveryDeps, mail: Mail): Promise<void> {
+  const handle = client.workflow.getHandle(mail.job);
+  switch (mail.kind) {
+    case 'permit':
+      return await handle.signal(permitSignalName, mail.payload);
+    case 'callback':
+      return await handle.signal(callbackSignalName, mail.payload);
+    case 'repair':
+      return await handle.signal(hintSignalName, { attempt: mail.attempt });
+    case 'cancel':
+      return await handle.signal(cancelSignalName);
+    case 'start':
+      throw new Error('assertion failed: a start is no signal');
+  }
+}
+
+function permitOf({ payload }: Mail): PermitMail | undefined {
+  const { attempt, target, grant } = payload;
+  const isPermit = typeof attempt === 'number' && typeof target === 'number' && typeof grant === 'string';
+  return isPermit ? { attempt, target, grant } : undefined;
+}

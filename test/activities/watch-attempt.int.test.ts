@@ -1,0 +1,206 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { SubmitOrder } from '../../src/contracts/activities.ts';
+import { endAttempt } from '../../src/db/attempts.ts';
+import { failureOf } from '../../src/domain/failure.ts';
+import { createProvider } from '../../src/providers/registry.ts';
+import { type ActivityBench, type JobWish, openActivityBench } from './activity-bench.ts';
+
+let bench: ActivityBench;
+beforeAll(async () => {
+  bench = await openActivityBench();
+});
+afterAll(async () => {
+  await bench.close();
+});
+
+async function submitOne(wish: JobWish = {}): Promise<SubmitOrder & { operation: string }> {
+  const order = await bench.orderOne(wish);
+  await bench.run.submitAttempt(order);
+  const [prediction] = await bench.predictionsOf(order);
+  return { ...order, operation: prediction?.id ?? '' };
+}
+
+const watch = (order: SubmitOrder, deps = {}) =>
+  bench.run.watchAttempt({ jobId: order.jobId, attempt: order.attempt, target: order.target }, deps);
+
+/** The benign failure by which a poll asks to be tried again. */
+async function notYet(order: SubmitOrder, deps = {}): Promise<ApplicationFailure> {
+  const error: unknown = await watch(order, deps).then(
+    (report) => report,
+    (failure: unknown) => failure,
+  );
+  if (!(error instanceof ApplicationFailure)) throw new Error(`no failure: ${JSON.stringify(error)}`);
+  return error;
+}
+
+/** Long past its grace. */
+const age = ({ jobId }: SubmitOrder) =>
+  bench.pool.query(`UPDATE attempts SET submitted_at = submitted_at - interval '10 minutes' WHERE job = $1`, [jobId]);
+
+describe('a poll', () => {
+  test('that finds the video under way is a benign failure that says when to look again', async () => {
+    const order = await submitOne({ target: { typicalMs: 20_000 } });
+    // The simulator queues for about a second first; that is an answer of its own.
+    await expect
+      .poll(async () => await notYet(order).catch(() => undefined), { interval: 50, timeout: 20_000 })
+      .toMatchObject({ type: 'NotYet', category: 'BENIGN', nonRetryable: false });
+    const { nextRetryDelay, message } = await notYet(order);
+    expect(nextRetryDelay).toBeGreaterThanOrEqual(1_600);
+    expect(nextRetryDelay).toBeLessThanOrEqual(2_400);
+    expect(message).not.toContain('fox');
+  });
+
+  test('that finds it queued at the vendor says so at once', async () => {
+    expect(await watch(await submitOne())).toEqual({ outcome: 'queued' });
+  });
+
+  test('that finds it finished ends the attempt: its permit is free and its cost booked', async () => {
+    const order = await submitOne();
+    await bench.finish(order.operation);
+    expect(await watch(order)).toEqual({ outcome: 'finished' });
+    expect(await bench.attemptOf(order)).toMatchObject({
+      evidence: 'check',
+      outcome: 'finished',
+      cost_usd_micros: '500000',
+      video_url: expect.stringMatching(/^http/),
+    });
+    expect(await bench.rowsOf('permits', order)).toEqual([]);
+    expect(await watch(order)).toEqual({ outcome: 'finished' });
+  });
+
+  test('that finds it failed says why, and books nothing', async () => {
+    const order = await submitOne();
+    await bench.finish(order.operation, 'failed');
+    expect(await watch(order)).toMatchObject({
+      outcome: 'failed',
+      failure: { code: 'provider_failed', retry: 'same' },
+    });
+    expect(await bench.attemptOf(order)).toMatchObject({ outcome: 'failed', cost_usd_micros: '0' });
+  });
+
+  test('of an attempt that a callback has ended asks nobody', async () => {
+    const order = await submitOne();
+    await endAttempt(bench.pool, {
+      jobId: order.jobId,
+      attempt: 1,
+      evidence: 'callback',
+      outcome: 'failed',
+      failure: failureOf('moderation'),
+    });
+    expect(await watch(order, { providers: new Map([['wavespeed', away]]) })).toMatchObject({
+      outcome: 'failed',
+      failure: { code: 'moderation' },
+    });
+  });
+
+  test('of a vendor that can not be reached costs nothing but time', async () => {
+    const order = await submitOne();
+    expect(await notYet(order, { providers: new Map([['wavespeed', away]]) })).toMatchObject({ type: 'NotYet' });
+    expect(await bench.rowsOf('permits', order)).toHaveLength(1);
+  });
+
+  test('of an attempt that was never begun is lost', async () => {
+    const order = await bench.orderOne();
+    expect(await watch(order)).toMatchObject({ outcome: 'failed', failure: { code: 'submit_unknown' } });
+  });
+});
+
+const away = createProvider('wavespeed', { origin: 'http://127.0.0.1:1', apiKey: 'any' });
+
+describe('a submit whose answer was lost', () => {
+  test('is adopted from the vendor’s list by our seed, and goes on as if it had been answered', async () => {
+    const order = await submitOne({ fault: 'submit-500-after' });
+    expect(await bench.attemptOf(order)).toMatchObject({ state: 'unknown', operation: null });
+    expect(await notYet(order)).toMatchObject({ type: 'NotYet' });
+    expect(await bench.attemptOf(order)).toMatchObject({ state: 'accepted', operation: order.operation });
+    await bench.finish(order.operation);
+    expect(await watch(order)).toEqual({ outcome: 'finished' });
+  });
+
+  test('in which nothing was made waits out its grace', async () => {
+    const order = await submitOne({ fault: 'submit-500-before' });
+    expect(await notYet(order)).toMatchObject({ type: 'NotYet' });
+    expect(await bench.attemptOf(order)).toMatchObject({ state: 'unknown', possible_duplicate: false });
+  });
+
+  test.each([
+    { unknownPolicy: 'fail', retry: 'elsewhere' },
+    { unknownPolicy: 'resubmit', retry: 'same' },
+  ] as const)(
+    'after the grace is over for a target that says $unknownPolicy, and recorded',
+    async ({ unknownPolicy, retry }) => {
+      const order = await submitOne({ fault: 'submit-500-before', target: { unknownPolicy } });
+      await age(order);
+      expect(await watch(order)).toMatchObject({ outcome: 'failed', failure: { code: 'submit_unknown', retry } });
+      expect(await bench.attemptOf(order)).toMatchObject({
+        state: 'unknown',
+        possible_duplicate: true,
+        ended_at: null,
+      });
+      // What the vendor may be at still holds its place there.
+      expect(await bench.rowsOf('permits', order)).toHaveLength(1);
+    },
+  );
+
+  test('after the grace is waited for where the target says wait', async () => {
+    const order = await submitOne({ fault: 'submit-500-before', target: { unknownPolicy: 'wait' } });
+    await age(order);
+    expect(await notYet(order)).toMatchObject({ type: 'NotYet' });
+    expect(await bench.attemptOf(order)).toMatchObject({ possible_duplicate: false });
+  });
+
+  test('is not given up while the list can not be read: that proves nothing', async () => {
+    const order = await submitOne({ fault: 'submit-500-after', target: { unknownPolicy: 'resubmit' } });
+    await age(order);
+    expect(await notYet(order, { providers: new Map([['wavespeed', away]]) })).toMatchObject({ type: 'NotYet' });
+    expect(await bench.attemptOf(order)).toMatchObject({ possible_duplicate: false });
+  });
+
+  test('under the caller’s own seed is nobody’s to adopt', async () => {
+    const order = await submitOne({ fault: 'submit-500-after', request: { seed: 42 } });
+    expect(await notYet(order)).toMatchObject({ type: 'NotYet' });
+    expect(await bench.attemptOf(order)).toMatchObject({ state: 'unknown', operation: null });
+  });
+});
+
+describe('the quick writes', () => {
+  test('a further attempt gets its place, at the price of its target, and wakes the dispatcher', async () => {
+    const order = await bench.orderOne({ fault: 'submit-429=3' });
+    await bench.run.submitAttempt(order);
+    const before = bench.woken.count;
+    const ticket = { attempt: 2, target: 0, kind: 'retry' } as const;
+    expect(await bench.run.queueAttempt({ jobId: order.jobId, ticket, waitMs: 60_000 })).toBe('queued');
+    expect(await bench.rowsOf('tickets', order)).toMatchObject([
+      { kind: 'retry', price_usd_micros: '500000', pool: 'wavespeed' },
+    ]);
+    expect(bench.woken.count).toBe(before + 1);
+  });
+
+  test('a job that does not exist needs no place, and ends as cancelled', async () => {
+    const jobId = 'video_018f0000-0000-7000-8000-000000000000';
+    const ticket = { attempt: 2, target: 0, kind: 'retry' } as const;
+    expect(await bench.run.queueAttempt({ jobId, ticket, waitMs: 0 })).toBe('job_final');
+    expect(await bench.run.settleJob({ jobId, verdict: { phase: 'cancelled' } })).toEqual({ phase: 'cancelled' });
+  });
+
+  test('the verdict that stands is the answer, whoever set it', async () => {
+    const { jobId } = await bench.orderOne();
+    const failure = failureOf('run_deadline');
+    expect(await bench.run.settleJob({ jobId, verdict: { phase: 'failed', failure } })).toEqual({
+      phase: 'failed',
+      failure,
+    });
+    expect(await bench.run.settleJob({ jobId, verdict: { phase: 'cancelled' } })).toEqual({
+      phase: 'failed',
+      failure,
+    });
+  });
+
+  test('a vendor that only forgets is not asked to stop', async () => {
+    const order = await submitOne();
+    await bench.run.stopAttempt({ jobId: order.jobId, attempt: 1 });
+    expect(await bench.attemptOf(order)).toMatchObject({ ended_at: null });
+    expect(await watch(order)).toMatchObject({ outcome: 'queued' });
+  });
+});

@@ -1,0 +1,12 @@
+import type { Database } from '../../src/db/pool.ts';
+
+/** The same database, where something happens before a statement. What `before` throws, the statement throws. */
+export function intercept(database: Database, before: (statement: string) => Promise<void>): Database {
+  const query = async (given: string | { readonly name?: string }, ...rest: unknown[]): Promise<unknown> => {
+    await before(typeof given === 'string' ? given : (given.name ?? ''));
+    return await Reflect.apply(Reflect.get(database, 'query'), database, [given, ...rest]);
+  };
+  return new Proxy(database, {
+    get: (target, property): unknown => (property === 'query' ? query : Reflect.get(target, property)),
+  });
+}

@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { assertSchemaIsCurrent, migrate, NewerSchemaError } from '../../src/db/migrate.ts';
+
+const migrations = join(import.meta.dirname, '../../migrations');
+let directory: string;
+let name: string;
+let url: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'spillway-migrations-'));
+  for (const file of await readdir(migrations)) await copyFile(join(migrations, file), join(directory, file));
+  name = `test_${randomBytes(8).toString('hex')}`;
+  await onServer(inject('databaseUrl'), `CREATE DATABASE ${name}`);
+  const address = new URL(inject('databaseUrl'));
+  address.pathname = `/${name}`;
+  url = address.href;
+});
+afterEach(async () => {
+  await onServer(inject('databaseUrl'), `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  await rm(directory, { recursive: true });
+});
+
+async function onServer(address: string, statement: string): Promise<readonly Record<string, unknown>[]> {
+  const client = new Client({ connectionString: address });
+  await client.connect();
+  try {
+    return (await client.query(statement)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+const migrateNow = () => migrate({ url, directory, log: () => undefined });
+const add = (file: string, sql: string) => writeFile(join(directory, file), `-- Up Migration\n\n${sql}\n`);
+const applied = async () =>
+  (await onServer(url, 'SELECT name FROM spillway_migrations ORDER BY id')).map((row) => row['name']);
+const known = async () => (await readdir(migrations)).map((file) => file.replace('.sql', '')).toSorted();
+
+test('an empty database gets everything, in order; again changes nothing', async () => {
+  await migrateNow();
+  expect(await applied()).toEqual(await known());
+  await migrateNow();
+  expect(await applied()).toEqual(await known());
+  await expect(assertSchemaIsCurrent(url, directory)).resolves.toBeUndefined();
+});
+
+test('a later release adds what is new, and only that', async () => {
+  await migrateNow();
+  await onServer(url, `INSERT INTO tenants (id) VALUES ('kept')`);
+  await add('0900_later.sql', 'CREATE TABLE later (id integer);');
+  await migrateNow();
+  expect(await applied()).toEqual([...(await known()), '0900_later']);
+  expect(await onServer(url, `SELECT id FROM tenants WHERE id = 'kept'`)).toHaveLength(1);
+});
+
+test('racers queue: each of them finds the schema made', async () => {
+  await Promise.all(Array.from({ length: 5 }, migrateNow));
+  expect(await applied()).toEqual(await known());
+});
+
+test('one that fails leaves nothing of itself or of those before it', async () => {
+  await add('0900_fine.sql', 'CREATE TABLE fine (id integer);');
+  await add('0901_broken.sql', 'CREATE TABLE broken (id nothing_of_the_kind);');
+  await expect(migrateNow()).rejects.toThrow('nothing_of_the_kind');
+  expect(await applied()).toEqual([]);
+  expect(await onServer(url, `SELECT 1 FROM pg_class WHERE relname IN ('fine', 'jobs')`)).toEqual([]);
+  await rm(join(directory, '0901_broken.sql'));
+  await migrateNow();
+  expect(await applied()).toContain('0900_fine');
+});
+
+test('a schema that a newer release has touched is refused, and left as it is', async () => {
+  await migrateNow();
+  await onServer(url, `INSERT INTO spillway_migrations (name, run_on) VALUES ('0950_from_the_future', now())`);
+  await add('0900_ours.sql', 'CREATE TABLE ours (id integer);');
+  for (const refused of [migrateNow, () => assertSchemaIsCurrent(url, migrations)]) {
+    await expect(refused()).rejects.toThrow(NewerSchemaError);
+    await expect(refused()).rejects.toThrow('0950_from_the_future');
+  }
+  expect(await onServer(url, `SELECT 1 FROM pg_class WHERE relname = 'ours'`)).toEqual([]);
+});
+
+test('a process that finds the schema behind says what is missing, and what to run', async () => {
+  await expect(assertSchemaIsCurrent(url, directory)).rejects.toThrow((await known()).join(', '));
+  await migrateNow();
+  await add('0900_later.sql', 'CREATE TABLE later (id integer);');
+  await expect(assertSchemaIsCurrent(url, directory)).rejects.toThrow(
+    'The database lacks 0900_later. Run `npm run migrate` first.',
+  );
+});
