@@ -1,0 +1,141 @@
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { cpuBetween, type CpuUse, noiseWarning, readCpu } from './cpu.ts';
+import { percentilesOf } from './histogram.ts';
+import type { CountingBegins, LoadPlan, LoadReport } from './load-generator.ts';
+import { forkProgram, messageOf } from './program.ts';
+import { openStage, root, type Stage, startSpillway } from './stage.ts';
+import { rounded, table } from './table.ts';
+import { committedTransactions, withClient } from './transactions.ts';
+
+export interface AcceptOptions {
+  readonly ratePerSecond: number;
+  readonly seconds: number;
+  readonly selfie: boolean;
+}
+
+const warmUpSeconds = 3;
+
+/** `POST /v1/videos` alone: an API and Postgres, an open loop, no worker. */
+export async function benchAccept(options: AcceptOptions, say: (line: string) => void): Promise<object> {
+  const stage = await openStage({ temporal: false });
+  try {
+    const transactionsBefore = await committedTransactions(stage.databaseUrl);
+    const api = await startSpillway(stage, 'api');
+    const { report, cpu } = await offerLoad(stage, { api: api.pid, plan: planOf(stage, options) });
+    await api.stop();
+    const transactions = (await committedTransactions(stage.databaseUrl)) - transactionsBefore;
+    const lost = await countLost(stage);
+    const errors = Object.values(report.errors).reduce((sum, count) => sum + count, 0);
+    const { p99 } = percentilesOf(report.latenciesMs);
+    tell(say, { options, report, cpu, transactions, lost, errors });
+    const bench = options.selfie ? 'accept-selfie' : 'accept';
+    return { bench, figure: rounded(p99), unit: 'ms', errors, lost };
+  } finally {
+    await stage.stop();
+  }
+}
+
+function planOf(stage: Stage, { ratePerSecond, seconds, selfie }: AcceptOptions): LoadPlan {
+  return {
+    origin: `http://127.0.0.1:${stage.ports.api}`,
+    apiKey: stage.apiKey,
+    ratePerSecond,
+    warmUpSeconds,
+    seconds,
+    ...(selfie ? { selfie: join(root, 'assets/selfie.jpg') } : {}),
+    idsFile: idsFileOf(stage),
+  };
+}
+
+async function offerLoad(
+  stage: Stage,
+  { api, plan }: { readonly api: number; readonly plan: LoadPlan },
+): Promise<{ report: LoadReport; cpu: CpuUse }> {
+  const generator = forkProgram({ name: 'load', script: join(root, 'bench/load-generator.ts') });
+  try {
+    const measured = [...stage.servers, { name: 'api', pid: api }, { name: 'load', pid: generator.pid }];
+    const counting = messageOf<CountingBegins>(generator, 'counting');
+    const reported = messageOf<LoadReport>(generator, 'report');
+    generator.child.send(plan);
+    await counting;
+    const before = await readCpu(measured);
+    const report = await reported;
+    const after = await readCpu(measured);
+    return { report, cpu: cpuBetween(before, after, availableParallelism()) };
+  } finally {
+    await generator.stop();
+  }
+}
+
+function idsFileOf({ directory }: Stage): string {
+  return join(directory, 'accepted-ids');
+}
+
+const idsOfQuery = 5_000;
+
+/** Looks every single id up that a client was given with a 202. */
+async function countLost(stage: Stage): Promise<number> {
+  const ids = (await readFile(idsFileOf(stage), 'utf8')).split('\n').filter((id) => id !== '');
+  return await withClient(stage.databaseUrl, async (client) => {
+    let lost = ids.length - new Set(ids).size;
+    for (let from = 0; from < ids.length; from += idsOfQuery) {
+      const { rows } = await client.query<{ lost: number }>(
+        'SELECT count(*)::int AS lost FROM unnest($1::text[]) AS asked(id) WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = asked.id)',
+        [ids.slice(from, from + idsOfQuery)],
+      );
+      lost += rows[0]?.lost ?? 0;
+    }
+    return lost;
+  });
+}
+
+interface Told {
+  readonly options: AcceptOptions;
+  readonly report: LoadReport;
+  readonly cpu: CpuUse;
+  readonly transactions: number;
+  readonly lost: number;
+  readonly errors: number;
+}
+
+function tell(say: (line: string) => void, { options, report, cpu, transactions, lost, errors }: Told): void {
+  const { p50, p90, p99, p999, max } = percentilesOf(report.latenciesMs);
+  const counted = report.latenciesMs.length;
+  const form = options.selfie ? 'multipart with a selfie' : 'JSON';
+  say(`accept: ${options.ratePerSecond} requests/s for ${options.seconds} s, ${form}, open loop`);
+  say('  latency from the scheduled moment of each request to the end of its answer, 3 s of warm-up left out\n');
+  say(
+    table([
+      ['', 'p50', 'p90', 'p99', 'p99.9', 'max'],
+      ['ms', p50, p90, p99, p999, max],
+    ]),
+  );
+  say('');
+  say(
+    table([
+      ['achieved', 'requests', 'accepted', 'errors', 'lost', 'tx/request'],
+      [
+        `${rounded(report.achievedRate)}/s`,
+        report.requests,
+        report.accepted,
+        errors,
+        lost,
+        transactions / report.accepted,
+      ],
+    ]),
+  );
+  if (errors > 0) say(`  errors: ${JSON.stringify(report.errors)}`);
+  say('');
+  const names = [...cpu.msByName.keys()];
+  say(
+    table([
+      ['CPU', ...names],
+      ['ms/request', ...names.map((name) => (cpu.msByName.get(name) ?? 0) / counted)],
+      ['cores', ...names.map((name) => (cpu.msByName.get(name) ?? 0) / 1_000 / cpu.seconds)],
+    ]),
+  );
+  say(`  programs that are none of ours took ${(cpu.othersShare * 100).toFixed(0)} % of the machine`);
+  say(noiseWarning([cpu]) ?? '');
+}

@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import { startEmbeddedPostgres } from '../src/embedded/postgres.ts';
+import { choosePorts } from '../src/embedded/ports.ts';
+import { findTemporalCli } from '../src/embedded/temporal-cli.ts';
+import { startDevServer } from '../src/embedded/temporal.ts';
+import type { Measured } from './cpu.ts';
+import { type Program, runProgram, startProgram } from './program.ts';
+
+/** The repository's root; every program of the bench runs from here. */
+export const root = join(import.meta.dirname, '..');
+
+export interface Stage {
+  readonly directory: string;
+  readonly databaseUrl: string;
+  /** Undefined where the bench runs without Temporal. */
+  readonly temporalAddress: string | undefined;
+  readonly ports: Ports;
+  readonly webhookSecret: string;
+  readonly apiKey: string;
+  readonly cataloguePath: string;
+  /** The servers, for the reading of CPU time. */
+  readonly servers: readonly Measured[];
+  readonly stop: () => Promise<void>;
+}
+
+interface Ports {
+  readonly api: number;
+  readonly ops: number;
+  readonly simulator: number;
+}
+
+const quiet = (): void => undefined;
+
+/**
+ * Servers of our own in a directory of our own, which is gone afterwards. Postgres syncs as it would in production: a
+ * 202 that is not on the disk is not what we measure.
+ */
+export async function openStage({ temporal }: { readonly temporal: boolean }): Promise<Stage> {
+  const directory = await mkdtemp(join(tmpdir(), 'spillway-bench-'));
+  // The account that runs Postgres for root has to reach it.
+  await chmod(directory, 0o755);
+  const started: (() => Promise<void>)[] = [() => rm(directory, { recursive: true, force: true })];
+  const stop = async (): Promise<void> => {
+    for (const one of started.toReversed()) await one();
+  };
+  try {
+    const postgres = await startEmbeddedPostgres({ directory: join(directory, 'postgres'), log: quiet });
+    started.push(postgres.stop);
+    const server = temporal ? await startTemporal(directory) : undefined;
+    if (server !== undefined) started.push(server.stop);
+    const [api = 0, ops = 0, simulator = 0] = Object.values(
+      await choosePorts(join(directory, 'ports.json'), ['api', 'ops', 'simulator']),
+    );
+    // Servers of their own session outlive a bench that is cut short; an exit hook can do no more than kill.
+    const abandon = (): void => {
+      for (const pid of [postgres.pid, server?.pid]) killNow(pid);
+      rmSync(directory, { recursive: true, force: true });
+    };
+    process.once('exit', abandon);
+    started.push(async () => void process.off('exit', abandon));
+    const stage: Stage = {
+      directory,
+      databaseUrl: postgres.url,
+      temporalAddress: server?.address,
+      ports: { api, ops, simulator },
+      webhookSecret: `whsec_${randomBytes(24).toString('base64')}`,
+      apiKey: randomBytes(16).toString('hex'),
+      cataloguePath: await writeCatalogue(directory),
+      servers: [
+        { name: 'postgres', pid: postgres.pid, withChildren: true },
+        ...(server === undefined ? [] : [{ name: 'temporal', pid: server.pid }]),
+      ],
+      stop,
+    };
+    await runProgram({ ...programOf(stage, 'migrate'), args: ['migrate'] });
+    return stage;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** A part of Spillway, from the build, with the settings of the bench. */
+export async function startSpillway(
+  stage: Stage,
+  part: 'api' | 'worker',
+  env: Readonly<Record<string, string>> = {},
+): Promise<Program> {
+  const settings = programOf(stage, part);
+  const readyText = part === 'api' ? 'API is up' : 'worker is up';
+  return await startProgram({ ...settings, args: [part], env: { ...settings.env, ...env }, readyText });
+}
+
+/** The vendor: its largest account, and videos that take a third of a second. */
+export async function startSimulator(stage: Stage): Promise<Program> {
+  return await startProgram({
+    name: 'simulator',
+    script: join(root, 'dist/main/cli.js'),
+    args: ['simulator'],
+    env: {
+      HOST: '127.0.0.1',
+      SIMULATOR_PORT: String(stage.ports.simulator),
+      SIMULATOR_TIER: 'ultra',
+      SIMULATOR_TIME_SCALE: '0.005',
+      WAVESPEED_WEBHOOK_SECRET: stage.webhookSecret,
+    },
+    logFile: join(stage.directory, 'simulator.log'),
+    readyText: 'simulator is up',
+  });
+}
+
+function programOf(stage: Stage, name: string) {
+  const { ports, directory } = stage;
+  return {
+    name,
+    script: join(root, 'dist/main/cli.js'),
+    logFile: join(directory, `${name}.log`),
+    env: {
+      DATABASE_URL: stage.databaseUrl,
+      // The API asks it nothing to accept a job, so a place where nobody listens will do.
+      TEMPORAL_ADDRESS: stage.temporalAddress ?? '127.0.0.1:1',
+      HOST: '127.0.0.1',
+      PORT: String(ports.api),
+      OPS_PORT: String(ports.ops),
+      PUBLIC_URL: `http://127.0.0.1:${ports.api}`,
+      SPILLWAY_API_KEY: stage.apiKey,
+      CATALOGUE_PATH: stage.cataloguePath,
+      DATA_DIRECTORY: join(directory, 'data'),
+      WAVESPEED_BASE_URL: `http://127.0.0.1:${ports.simulator}`,
+      WAVESPEED_WEBHOOK_SECRET: stage.webhookSecret,
+      SIMULATED: 'true',
+      // Durations of the catalogue as they are: patience and polls are for videos that get lost, and here none does.
+      SIMULATOR_TIME_SCALE: '1',
+    },
+  } as const;
+}
+
+async function startTemporal(directory: string) {
+  const { TEMPORAL_CLI_PATH: configuredPath, PATH: searchPath } = process.env;
+  const cacheDirectory = join(root, '.spillway/cache');
+  const cliPath = await findTemporalCli({ configuredPath, searchPath, cacheDirectory, log: quiet });
+  const databaseFile = join(directory, 'temporal', 'temporal.db');
+  return await startDevServer({ cliPath, databaseFile, searchAttributes: {}, log: quiet });
+}
+
+/** The catalogue that we ship, but for the account's limits: those would be what is measured. */
+async function writeCatalogue(directory: string): Promise<string> {
+  const catalogue: { providers: Record<string, { pools: object }> } = parse(
+    await readFile(join(root, 'models.yaml'), 'utf8'),
+  );
+  const wide = { outstanding: 100_000, per_minute: 10_000_000 };
+  for (const provider of Object.values(catalogue.providers))
+    provider.pools = Object.fromEntries(Object.keys(provider.pools).map((pool) => [pool, wide]));
+  const path = join(directory, 'models.yaml');
+  await writeFile(path, stringify(catalogue));
+  return path;
+}
+
+function killNow(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+  } catch {
+    // It is gone already.
+  }
+}
