@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { deleteMail, leaseMail, type Mail, postponeMail } from '../db/mailbox.ts';
+import { limits } from '../domain/limits.ts';
 import { deliver, type DeliveryDeps } from './deliver.ts';
 
 export interface RelayDeps extends DeliveryDeps {
@@ -24,6 +25,7 @@ const deliveryTimeoutMs = 10_000;
 const postponeMs = 2_000;
 /** Milliseconds in which arrivals gather, so that one statement notes them all. */
 const noteEveryMs = 10;
+const noteAgainMs = 1_000;
 
 /**
  * Takes mail from Postgres to workflows. Each message goes its own way, so that one that waits for its moment, or for a
@@ -63,15 +65,19 @@ export function createRelay(deps: RelayDeps): Relay {
   };
 }
 
-/** Never rejects: what could not be delivered stays, and so does what could not be noted. */
+/** Tries as long as the leases last: while Postgres restarts, what has arrived is not to wait for them to run out. */
 async function noteEnds(deps: RelayDeps, ends: readonly { id: string; arrived: boolean }[]): Promise<void> {
   const idsOf = (wanted: boolean): string[] => ends.flatMap(({ id, arrived }) => (arrived === wanted ? [id] : []));
   const [arrived, postponed] = [idsOf(true), idsOf(false)];
-  try {
-    if (arrived.length > 0) await deleteMail(deps.pool, arrived);
-    if (postponed.length > 0) await postponeMail(deps.pool, postponed, postponeMs);
-  } catch (error) {
-    deps.log.warn({ err: error, count: ends.length }, 'deliveries could not be noted, they will be repeated');
+  for (let tries = 1; tries <= limits.mailLeaseSeconds; tries += 1) {
+    try {
+      if (arrived.length > 0) await deleteMail(deps.pool, arrived);
+      if (postponed.length > 0) await postponeMail(deps.pool, postponed, postponeMs);
+      return;
+    } catch (error) {
+      deps.log.warn({ err: error, count: ends.length, tries }, 'deliveries could not be noted');
+      await delay(noteAgainMs);
+    }
   }
 }
 

@@ -130,7 +130,7 @@ function startDispatch(settings: WorkerSettings, { pool, connection }: WorkerPar
   });
   const deliveries = loop('relay', 250, async () => ((await relay.takeUp()) > 0 ? 'again' : 'idle'));
   const grants = loop('grants', 250, async () => {
-    const granted = await grantPass({ pool, submittingMax: config.submittingMax, startSlots: relay.freeHands });
+    const granted = await grantPass({ pool, submittingMax: config.submittingMax, startSlots: () => relay.freeHands() });
     if (granted === 0) return 'idle';
     deliveries.wake();
     wakeUps.send('mail');

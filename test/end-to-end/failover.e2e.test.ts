@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { useStack } from '../support/stack.ts';
+import { until } from '../support/until.ts';
+
+// Faster than elsewhere: one test waits out the longest that a video can take.
+const stack = useStack(() => ({ env: { SIMULATOR_TIME_SCALE: '0.01' } }));
+
+const second = 'kwaivgi/kling-v2.5-turbo-pro/text-to-video';
+
+test('the first target is stuck: the second serves, and the end of the first still frees its slot', async () => {
+  const { id } = await stack.accept({ prompt: '[sim:stuck@wan-2.6] a slow start' });
+  const video = await stack.untilFinal(id);
+  expect(video).toMatchObject({ status: 'completed', attempts: 2, served_by: { model: second } });
+
+  const stuck = (await stack.vendor.predictions()).find(({ correlation }) => correlation === `${id}.1`);
+  expect(stuck).toMatchObject({ status: 'processing' });
+  const { rows: zombies } = await stack.pool.query('SELECT attempt FROM permits WHERE zombie_since IS NOT NULL');
+  expect(zombies).toEqual([{ attempt: 1 }]);
+  await stack.vendor.finish(stuck?.id ?? '');
+  await until('the slot is free', async () => (await stack.pool.query('SELECT 1 FROM permits')).rowCount === 0);
+  // What it made in the end was bought as well, and nothing else has changed.
+  expect(await stack.get(id)).toEqual({ ...video, cost_usd: 0.5 + 0.35 });
+});
+
+test('the first target hangs for longer than it can take, within all patience: the second serves', async () => {
+  const { id } = await stack.accept({ prompt: '[sim:stuck@wan-2.6] hanging', patience_seconds: 600 });
+  const video = await stack.untilFinal(id, { withinMs: 60_000 });
+  expect(video).toMatchObject({ status: 'completed', attempts: 2, served_by: { model: second } });
+});
+
+test('a storm of 500 on one target: whoever may go elsewhere is served there, the others end, and it passes', async () => {
+  await stack.vendor.faults([{ share: 1, model: 'wan-2.6', fault: { kind: 'submit-500-before' } }]);
+  const post = async (fallback: 'auto' | 'none') =>
+    await Promise.all(Array.from({ length: 10 }, (_, index) => stack.accept({ prompt: `storm ${index}`, fallback })));
+  const [free, bound] = await Promise.all([post('auto'), post('none')]);
+  for (const video of await stack.untilAllFinal(free.map(({ id }) => id)))
+    expect(video).toMatchObject({ status: 'completed', served_by: { model: second } });
+  for (const video of await stack.untilAllFinal(bound.map(({ id }) => id)))
+    expect(video).toMatchObject({ status: 'failed', error: { code: 'submit_unknown' } });
+
+  await stack.vendor.faults([]);
+  const { id } = await stack.accept({ prompt: 'after the storm' });
+  expect(await stack.untilFinal(id)).toMatchObject({ status: 'completed', attempts: 1 });
+});

@@ -1,0 +1,270 @@
+import type { Database } from '../../src/db/pool.ts';
+import { createVendorControl, type VendorPrediction } from './vendor-control.ts';
+
+export interface Audited {
+  readonly pool: Database;
+  /** The simulator that the jobs were sent to. */
+  readonly simulator: string;
+  /** Ids that clients were given with a 202. */
+  readonly accepted: readonly string[];
+}
+
+/**
+ * What must always hold (design.md, section 7), by the ledger and by the provider's own books. Returns the violations, a
+ * sentence each. To be called once things are quiet: every accepted job has ended and all mail is delivered.
+ */
+export async function audit({ pool, simulator, accepted }: Audited): Promise<readonly string[]> {
+  const violations: string[] = [];
+  for (const { says, text, ofAccepted } of rules) {
+    const { rows } = await pool.query<{ what: string }>(text, ofAccepted ? [accepted] : []);
+    violations.push(...rows.map(({ what }) => `${says}: ${what}`));
+  }
+  return [...violations, ...(await auditVendor(pool, simulator))];
+}
+
+interface Rule {
+  readonly says: string;
+  /** A row a violation, `what` names it. */
+  readonly text: string;
+  readonly ofAccepted?: true;
+}
+
+const final = `('completed', 'failed', 'cancelled')`;
+const finalEvent = `('job.completed', 'job.failed', 'job.cancelled')`;
+
+const rules: readonly Rule[] = [
+  {
+    says: 'a job was accepted and is lost',
+    text: `SELECT id AS what FROM unnest($1::text[]) AS accepted(id)
+           WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = accepted.id)`,
+    ofAccepted: true,
+  },
+  {
+    says: 'an accepted job has not ended',
+    text: `SELECT id || ' is ' || phase AS what FROM jobs WHERE id = ANY($1::text[]) AND phase NOT IN ${final}`,
+    ofAccepted: true,
+  },
+  {
+    says: 'a job is open after its deadline',
+    text: `SELECT id || ' is ' || phase AS what FROM jobs
+           WHERE finished_at IS NULL
+             AND clock_timestamp() > coalesce(run_deadline, queue_deadline) + interval '1 minute'`,
+  },
+  {
+    says: 'phase and end contradict each other',
+    text: `SELECT id || ' is ' || phase AS what FROM jobs
+           WHERE (phase IN ${final}) <> (finished_at IS NOT NULL)
+              OR (phase = 'failed') <> (failure IS NOT NULL)
+              OR (phase = 'completed') <> (served_attempt IS NOT NULL)`,
+  },
+  {
+    says: 'phase and ledger contradict each other',
+    text: `SELECT id || ' is ' || phase AS what FROM jobs
+           WHERE (started_at IS NOT NULL) <> EXISTS (SELECT 1 FROM attempts WHERE attempts.job = jobs.id)
+              OR (started_at IS NOT NULL) <> (run_deadline IS NOT NULL)
+              OR (phase = 'queued' AND started_at IS NOT NULL)
+              OR (phase IN ('in_progress', 'completed') AND started_at IS NULL)`,
+  },
+  {
+    says: 'a job was completed by an attempt that made no video',
+    text: `SELECT jobs.id || '.' || served_attempt AS what
+           FROM jobs LEFT JOIN attempts served ON served.job = jobs.id AND served.attempt = jobs.served_attempt
+           WHERE phase = 'completed'
+             AND (served.outcome IS DISTINCT FROM 'finished' OR served.video_url IS NULL OR served.ended_at > jobs.finished_at)`,
+  },
+  {
+    says: 'the events of a job are not numbered from 1 to its last',
+    text: `SELECT id || ' counts ' || event_seq || ', has ' || count(job_events.seq) AS what
+           FROM jobs LEFT JOIN job_events ON job_events.job = jobs.id
+           GROUP BY id, event_seq
+           HAVING count(job_events.seq) <> event_seq OR min(job_events.seq) <> 1 OR max(job_events.seq) <> event_seq`,
+  },
+  {
+    says: 'the story of a job does not begin with its acceptance',
+    text: `SELECT jobs.id AS what FROM jobs
+           WHERE NOT EXISTS (SELECT 1 FROM job_events WHERE job = jobs.id AND seq = 1 AND kind = 'job.queued')`,
+  },
+  {
+    says: 'a job has not exactly the one final event of its phase',
+    text: `SELECT id || ' is ' || phase || ', has ' || coalesce(string_agg(job_events.kind, ' '), 'none') AS what
+           FROM jobs LEFT JOIN job_events ON job_events.job = jobs.id AND job_events.kind IN ${finalEvent}
+           GROUP BY id, phase
+           HAVING coalesce(string_agg(job_events.kind, ' '), '')
+               <> CASE WHEN phase IN ${final} THEN 'job.' || phase ELSE '' END`,
+  },
+  {
+    says: 'an attempt began after the end of its job',
+    text: `SELECT begun.job || '.' || (begun.data ->> 'attempt') AS what
+           FROM job_events begun JOIN job_events ended ON ended.job = begun.job AND ended.kind IN ${finalEvent}
+           WHERE begun.kind IN ('attempt.started', 'attempt.queued') AND begun.seq > ended.seq`,
+  },
+  {
+    says: 'ledger and story contradict each other on an attempt',
+    text: `SELECT told.job || '.' || told.attempt AS what
+           FROM (SELECT job, (data ->> 'attempt')::int AS attempt,
+                        count(*) FILTER (WHERE kind = 'attempt.started') AS started,
+                        count(*) FILTER (WHERE kind = 'attempt.ended') AS ended
+                 FROM job_events WHERE kind IN ('attempt.started', 'attempt.ended')
+                 GROUP BY 1, 2) AS told
+           FULL JOIN attempts ON attempts.job = told.job AND attempts.attempt = told.attempt
+           WHERE told.started IS DISTINCT FROM 1
+              OR attempts.job IS NULL
+              OR told.ended <> (CASE WHEN attempts.ended_at IS NULL THEN 0 ELSE 1 END)`,
+  },
+  {
+    says: 'an operation was adopted twice',
+    text: `SELECT provider || ' ' || operation AS what FROM attempts WHERE operation IS NOT NULL
+           GROUP BY provider, operation HAVING count(*) > 1`,
+  },
+  {
+    says: 'an attempt that may be under way holds no permit',
+    text: `SELECT job || '.' || attempt AS what FROM attempts
+           WHERE ended_at IS NULL
+             AND NOT EXISTS (SELECT 1 FROM permits WHERE permits.job = attempts.job AND permits.attempt = attempts.attempt)`,
+  },
+  {
+    says: 'a permit has no live attempt',
+    text: `SELECT permits.job || '.' || permits.attempt AS what
+           FROM permits JOIN jobs ON jobs.id = permits.job
+           LEFT JOIN attempts ON attempts.job = permits.job AND attempts.attempt = permits.attempt
+           WHERE attempts.ended_at IS NOT NULL OR (attempts.job IS NULL AND jobs.finished_at IS NOT NULL)`,
+  },
+  {
+    says: 'a permit of a job that has ended is not marked as a zombie',
+    text: `SELECT permits.job || '.' || permits.attempt AS what FROM permits JOIN jobs ON jobs.id = permits.job
+           WHERE jobs.finished_at IS NOT NULL AND permits.zombie_since IS NULL`,
+  },
+  {
+    says: 'a pool holds more permits than its limit',
+    text: `SELECT pools.id || ' holds ' || count(*) AS what FROM pools JOIN permits ON permits.pool = pools.id
+           GROUP BY pools.id, outstanding_max HAVING count(*) > outstanding_max`,
+  },
+  {
+    says: 'a job has several waiting tickets',
+    text: `SELECT job || ' has ' || count(*) AS what FROM tickets GROUP BY job HAVING count(*) > 1`,
+  },
+  {
+    says: 'a first ticket is not that of the acceptance',
+    text: `SELECT job || '.' || attempt AS what FROM tickets WHERE (kind = 'first') <> (attempt = 1)`,
+  },
+  {
+    says: 'a job that has ended still waits in line',
+    text: `SELECT tickets.job AS what FROM tickets JOIN jobs ON jobs.id = tickets.job WHERE jobs.finished_at IS NOT NULL`,
+  },
+  {
+    // What is leased is on its way: a deliverer that was killed holds it until the lease runs out.
+    says: 'a job that has ended still has mail that nobody delivers',
+    text: `SELECT mailbox.job || ' ' || mailbox.kind AS what FROM mailbox JOIN jobs ON jobs.id = mailbox.job
+           WHERE jobs.finished_at IS NOT NULL AND mailbox.leased_until <= clock_timestamp()`,
+  },
+  {
+    says: 'an idempotency key names a job that does not exist',
+    text: `SELECT key AS what FROM idempotency_keys
+           WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = idempotency_keys.job)`,
+  },
+  {
+    says: 'an end was booked at a wrong cost',
+    text: `SELECT job || '.' || attempt || ' cost ' || coalesce(cost_usd_micros::text, 'nothing') AS what FROM attempts
+           WHERE ended_at IS NOT NULL
+             AND cost_usd_micros IS DISTINCT FROM CASE WHEN outcome = 'failed' THEN 0 ELSE price_usd_micros END`,
+  },
+  {
+    says: 'the budget does not add up',
+    text: `SELECT committed || ' committed, ' || known || ' spent or reserved, cap ' || cap_usd_micros AS what
+           FROM (SELECT cap_usd_micros,
+                        committed_usd_micros - (SELECT coalesce(sum(usd_micros), 0) FROM refunds) AS committed,
+                        (SELECT coalesce(sum(cost_usd_micros), 0) FROM attempts)
+                          + (SELECT coalesce(sum(price_usd_micros), 0) FROM permits) AS known
+                 FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL) AS budget
+           WHERE committed <> known OR committed > cap_usd_micros`,
+  },
+];
+
+interface LedgerRow {
+  readonly id: string;
+  readonly token: string;
+  readonly state: string;
+  readonly operation: string | null;
+  readonly submittedAtMs: number;
+  readonly outcome: string | null;
+  readonly evidence: string | null;
+  readonly hasPermit: boolean;
+  readonly serves: boolean;
+}
+
+async function auditVendor(pool: Database, simulator: string): Promise<readonly string[]> {
+  const vendor = createVendorControl(simulator);
+  // The provider first: a row of ours is older than anything that it knows.
+  const [counts, submits, predictions] = await Promise.all([vendor.counts(), vendor.submits(), vendor.predictions()]);
+  const ledger = await readLedger(pool);
+  const { rows: limits } = await pool.query<{ outstanding: number; perMinute: number }>(
+    `SELECT sum(outstanding_max)::int AS outstanding, sum(per_minute_max)::int AS "perMinute" FROM pools`,
+  );
+  const limit = limits[0] ?? { outstanding: 0, perMinute: 0 };
+  const violations: string[] = [];
+  if (counts.outstanding_max > limit.outstanding)
+    violations.push(`more was outstanding at the provider than its limit: ${counts.outstanding_max}`);
+  if (counts.started_per_minute_max > limit.perMinute)
+    violations.push(`more was started in a minute than the limit: ${counts.started_per_minute_max}`);
+
+  const submitted = new Map<string, number>();
+  for (const { webhook, correlation = '', submits: count } of submits) {
+    submitted.set(correlation, (submitted.get(correlation) ?? 0) + count);
+    const row = ledger.byId.get(correlation);
+    if (row === undefined || !webhook.endsWith(`/${row.token}`))
+      violations.push(`a submit has no row in the ledger: ${correlation}`);
+  }
+  for (const [id, count] of submitted)
+    if (count > 1) violations.push(`an attempt was submitted more than once: ${id} ${count} times`);
+  for (const prediction of predictions) violations.push(...auditPrediction(ledger, prediction));
+  return [...violations, ...auditLedger(ledger, predictions)];
+}
+
+interface Ledger {
+  readonly byId: ReadonlyMap<string, LedgerRow>;
+  readonly byOperation: ReadonlyMap<string, LedgerRow>;
+}
+
+async function readLedger(pool: Database): Promise<Ledger> {
+  const { rows } = await pool.query<LedgerRow>(
+    `SELECT a.job || '.' || a.attempt AS id, a.token, a.state, a.operation, a.outcome, a.evidence,
+            (extract(epoch FROM a.submitted_at) * 1000)::float8 AS "submittedAtMs",
+            EXISTS (SELECT 1 FROM permits p WHERE p.job = a.job AND p.attempt = a.attempt) AS "hasPermit",
+            jobs.phase = 'completed' AND jobs.served_attempt = a.attempt AS serves
+     FROM attempts a JOIN jobs ON jobs.id = a.job`,
+  );
+  return {
+    byId: new Map(rows.map((row) => [row.id, row])),
+    byOperation: new Map(rows.flatMap((row) => (row.operation === null ? [] : [[row.operation, row]]))),
+  };
+}
+
+const clockToleranceMs = 5;
+
+function auditPrediction({ byId, byOperation }: Ledger, prediction: VendorPrediction): readonly string[] {
+  const { id, correlation, status, created_at } = prediction;
+  const row = correlation === null ? byOperation.get(id) : byId.get(correlation);
+  if (row === undefined) return [`the provider made something that is not in the ledger: ${correlation ?? id}`];
+  const violations: string[] = [];
+  if (Date.parse(created_at) < row.submittedAtMs - clockToleranceMs)
+    violations.push(`the ledger row came after the submit: ${row.id}`);
+  if (row.operation !== null && row.operation !== id)
+    violations.push(`the ledger has another operation than the provider: ${row.id}`);
+  if (row.state === 'refused') violations.push(`the ledger says refused, the provider made it: ${row.id}`);
+  const isRunning = status === 'created' || status === 'processing';
+  // The longest duration is proof by our own word only: a provider that hangs for ever can't hold a slot for ever.
+  if (isRunning && !row.hasPermit && row.evidence !== 'longest_duration')
+    violations.push(`a job runs at the provider without a permit: ${row.id}`);
+  if (!isRunning && row.hasPermit) violations.push(`a permit outlives its job at the provider: ${row.id}`);
+  return violations;
+}
+
+function auditLedger({ byOperation }: Ledger, predictions: readonly VendorPrediction[]): readonly string[] {
+  const statuses = new Map(predictions.map(({ id, status }) => [id, status]));
+  return [...byOperation].flatMap(([operation, { id, outcome, serves }]) => {
+    const status = statuses.get(operation);
+    if (status === undefined) return [`the ledger has an operation that the provider does not know: ${id}`];
+    const isForged = (outcome === 'finished' || serves) && status !== 'completed';
+    return isForged ? [`the ledger says finished, the provider says ${status}: ${id}`] : [];
+  });
+}

@@ -1,0 +1,298 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import type pg from 'pg';
+import { afterAll, afterEach, beforeAll, expect, inject } from 'vitest';
+import { createPool } from '../../src/db/pool.ts';
+import { audit } from './auditor.ts';
+import { createTestDatabase } from './database.ts';
+import { createPart, type Exit, findFreePorts, type Part } from './processes.ts';
+import { makeTestDirectory } from './servers.ts';
+import { createNamespace } from './temporal-namespace.ts';
+import { type Patience, until } from './until.ts';
+import { createVendorControl, type VendorControl } from './vendor-control.ts';
+
+type Name = 'simulator' | 'api' | 'worker';
+
+export interface StackOptions {
+  /** Over what the harness sets. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What the provider account allows. Absent: so much that nothing waits. */
+  readonly limits?: { readonly outstanding: number; readonly perMinute: number };
+  /** Servers of the test's own, to be stopped and killed. Absent: a fresh database and namespace on those of the run. */
+  readonly databaseUrl?: string;
+  readonly temporalAddress?: string;
+  /** Where the processes find Temporal, when it is not where the test does: behind a proxy. */
+  readonly temporalAddressOfParts?: string;
+}
+
+export interface Video {
+  readonly id: string;
+  readonly status: 'queued' | 'in_progress' | 'completed' | 'failed' | 'cancelled';
+  readonly error: { readonly code: string } | null;
+  readonly served_by: { readonly provider: string; readonly model: string } | null;
+  readonly attempts: number;
+}
+
+export type Wish = Readonly<Record<string, unknown>> & { readonly prompt: string };
+
+/** The whole system as real processes, and what a test does with it. */
+export interface Stack {
+  readonly pool: pg.Pool;
+  readonly vendor: VendorControl;
+  readonly temporal: Client;
+  readonly temporalAddress: string;
+  readonly namespace: string;
+  readonly url: string;
+  start(name: Name): Promise<void>;
+  /** Sends the signal and returns the end that came of it. */
+  end(name: Name, signal: NodeJS.Signals): Promise<Exit>;
+  post(wish: Wish, headers?: Record<string, string>): Promise<Response>;
+  /** Posts, expects a 202, and has the auditor follow the job. */
+  accept(wish: Wish, headers?: Record<string, string>): Promise<Video>;
+  /** Has the auditor follow a job that was accepted by other means. */
+  follow(id: string): void;
+  get(id: string): Promise<Video>;
+  cancel(id: string): Promise<Video>;
+  untilFinal(id: string, patience?: Patience): Promise<Video>;
+  untilAllFinal(ids: readonly string[], patience?: Patience): Promise<readonly Video[]>;
+  /** Waits until nothing moves any more, and has everything audited. */
+  expectSound(): Promise<void>;
+  close(failed?: boolean): Promise<void>;
+}
+
+const webhookSecret = 'whsec_end-to-end';
+const timeScale = '0.02';
+
+/** A stack for the tests of one file. After each test that has passed so far the auditor has to find nothing. */
+export function useStack(options: () => StackOptions | Promise<StackOptions> = () => ({})): Stack {
+  let stack: Stack | undefined;
+  let failed = false;
+  beforeAll(async () => {
+    stack = await openStack(await options());
+  });
+  afterEach(async ({ task }) => {
+    failed ||= task.result?.state === 'fail';
+    if (failed) return;
+    failed = true;
+    await stack?.expectSound();
+    failed = false;
+  });
+  afterAll(async () => await stack?.close(failed));
+  return lazily(() => stack);
+}
+
+/** Stands for what only exists once the tests run. */
+function lazily<Thing extends object>(find: () => Thing | undefined): Thing {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nobody sees the target, only what the handler finds.
+  return new Proxy({} as Thing, {
+    get: (_target, name) => {
+      const thing = find();
+      if (thing === undefined) throw new Error('it is not there before the tests run');
+      return Reflect.get(thing, name);
+    },
+  });
+}
+
+async function openStack(options: StackOptions): Promise<Stack> {
+  const directory = await makeTestDirectory();
+  const database = options.databaseUrl === undefined ? await createTestDatabase() : undefined;
+  const databaseUrl = options.databaseUrl ?? database?.url ?? '';
+  const pool = database?.pool ?? createPool({ url: databaseUrl, connectionsMax: 5, name: 'test', onError: () => {} });
+  const temporalAddress = options.temporalAddress ?? inject('temporalAddress');
+  const connection = await Connection.connect({ address: temporalAddress });
+  const namespace = await createNamespace(connection, temporalAddress);
+  const ports = await findFreePorts(['api', 'ops', 'simulator']);
+  const simulator = `http://127.0.0.1:${ports.simulator}`;
+  const env = {
+    ...baseEnvironment(),
+    DATABASE_URL: databaseUrl,
+    TEMPORAL_ADDRESS: options.temporalAddressOfParts ?? temporalAddress,
+    TEMPORAL_NAMESPACE: namespace,
+    PORT: String(ports.api),
+    OPS_PORT: String(ports.ops),
+    PUBLIC_URL: `http://127.0.0.1:${ports.api}`,
+    SIMULATOR_PORT: String(ports.simulator),
+    WAVESPEED_BASE_URL: simulator,
+    DATA_DIRECTORY: join(directory, 'data'),
+    ...(await limitsEnvironment(options, directory)),
+    ...options.env,
+  };
+  const logFile = (name: string): string => join(directory, `${name}.log`);
+  const parts: Readonly<Record<Name, Part>> = {
+    simulator: createPart({ command: 'simulator', env, readyLine: 'simulator is up', logFile: logFile('simulator') }),
+    api: createPart({ command: 'api', env, readyLine: 'API is up', logFile: logFile('api') }),
+    worker: createPart({ command: 'worker', env, readyLine: 'worker is up', logFile: logFile('worker') }),
+  };
+  const migrate = createPart({ command: 'migrate', env, logFile: logFile('migrate') });
+  await mkdir(env.DATA_DIRECTORY, { recursive: true });
+  // A database of the harness has its schema already: there the others need not wait for `migrate`, which is slow to load.
+  const migrating = migrate.start();
+  if (database === undefined) await migrating;
+  await Promise.all([migrating, ...Object.values(parts).map((part) => part.start())]);
+
+  const vendor = createVendorControl(simulator);
+  const temporal = new Client({ connection, namespace });
+  const accepted = new Set<string>();
+  return {
+    pool,
+    vendor,
+    temporal,
+    temporalAddress,
+    namespace,
+    url: env.PUBLIC_URL,
+    start: (name) => parts[name].start(),
+    end: (name, signal) => parts[name].end(signal),
+    follow: (id) => void accepted.add(id),
+    ...createCalls({ url: env.PUBLIC_URL, accepted, pool }),
+    async expectSound() {
+      await untilQuiet({ pool, vendor, temporal, accepted });
+      expect(await audit({ pool, simulator, accepted: [...accepted] })).toEqual([]);
+    },
+    async close(failed = false) {
+      const running = Object.values(parts).filter((part) => part.isRunning());
+      await Promise.all(running.map((part) => part.end('SIGKILL')));
+      if (failed) for (const part of Object.values(parts)) printTail(part);
+      await connection.close();
+      await (database === undefined ? pool.end() : database.drop());
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Nothing of the surroundings but what a program needs to run: the test's own configuration must not leak in. */
+export function baseEnvironment() {
+  const { PATH = '', HOME = '', TMPDIR } = process.env;
+  return {
+    PATH,
+    HOME,
+    ...(TMPDIR === undefined ? {} : { TMPDIR }),
+    NODE_ENV: 'test',
+    SIMULATED: '1',
+    SIMULATOR_TIME_SCALE: timeScale,
+    WAVESPEED_WEBHOOK_SECRET: webhookSecret,
+    RECONCILE_EVERY_SECONDS: '2',
+    LOG_LEVEL: 'info',
+  };
+}
+
+async function limitsEnvironment({ limits }: StackOptions, directory: string): Promise<Record<string, string>> {
+  if (limits === undefined) return { SIMULATOR_TIER: 'ultra', WAVESPEED_TIER: 'ultra' };
+  const text = await readFile(join(import.meta.dirname, '../../models.yaml'), 'utf8');
+  const ours = `{ outstanding: ${limits.outstanding}, per_minute: ${limits.perMinute} }`;
+  const limited = text.replace('{ preset: bronze }', ours);
+  if (limited === text) throw new Error('the catalogue has another preset than this harness knows');
+  const path = join(directory, 'models.yaml');
+  await writeFile(path, limited);
+  return { SIMULATOR_TIER: 'ultra', CATALOGUE_PATH: path };
+}
+
+interface Caller {
+  readonly url: string;
+  readonly accepted: Set<string>;
+  readonly pool: pg.Pool;
+}
+
+type Calls = Pick<Stack, 'post' | 'accept' | 'get' | 'cancel' | 'untilFinal' | 'untilAllFinal'>;
+
+function createCalls({ url, accepted, pool }: Caller): Calls {
+  const post = async (wish: Wish, headers: Record<string, string> = {}): Promise<Response> =>
+    await fetch(`${url}/v1/videos`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ model: 'wan-2.6', ...wish }),
+    });
+  const get = async (id: string): Promise<Video> => await videoOf(await fetch(`${url}/v1/videos/${id}`), 200);
+  const untilAllFinal = async (ids: readonly string[], patience?: Patience): Promise<readonly Video[]> => {
+    await until(
+      `the end of ${ids.length} jobs`,
+      async () => {
+        const { rows } = await pool.query<{ what: string }>(
+          `SELECT id || ' is ' || phase AS what FROM jobs WHERE id = ANY($1::text[]) AND finished_at IS NULL LIMIT 5`,
+          [ids],
+        );
+        if (rows.length > 0) throw new Error(rows.map(({ what }) => what).join(', '));
+        return true;
+      },
+      { everyMs: 100, ...patience },
+    );
+    return await Promise.all(ids.map(get));
+  };
+  return {
+    post,
+    async accept(wish, headers) {
+      const video = await videoOf(await post(wish, headers), 202);
+      accepted.add(video.id);
+      return video;
+    },
+    get,
+    cancel: async (id) => await videoOf(await fetch(`${url}/v1/videos/${id}/cancel`, { method: 'POST' }), 200),
+    async untilFinal(id, patience) {
+      const isFinal = ({ status }: Video): boolean => status !== 'queued' && status !== 'in_progress';
+      return await until(
+        `the end of ${id}`,
+        async () => {
+          const video = await get(id);
+          return isFinal(video) ? video : undefined;
+        },
+        patience,
+      );
+    },
+    untilAllFinal,
+  };
+}
+
+export async function videoOf(response: Response, status: number): Promise<Video> {
+  const text = await response.text();
+  if (response.status !== status) throw new Error(`answered ${response.status}, not ${status}: ${text}`);
+  return JSON.parse(text);
+}
+
+interface Quietening {
+  readonly pool: pg.Pool;
+  readonly vendor: VendorControl;
+  readonly temporal: Client;
+  readonly accepted: ReadonlySet<string>;
+}
+
+/** All jobs ended, all mail delivered or leased, all workflows closed, and the slots of what has ended at the vendor free. */
+async function untilQuiet({ pool, vendor, temporal, accepted }: Quietening): Promise<void> {
+  const patience = { withinMs: 60_000, everyMs: 100 };
+  await until(
+    'quiet',
+    async () => {
+      const { rows } = await pool.query<{ what: string }>(
+        `SELECT 'open ' || id AS what FROM jobs WHERE id = ANY($1::text[]) AND finished_at IS NULL
+         UNION ALL SELECT 'mail ' || kind || ' ' || job FROM mailbox WHERE leased_until <= clock_timestamp()`,
+        [[...accepted]],
+      );
+      const running = await temporal.workflow.count(`ExecutionStatus = 'Running'`);
+      const held = await findHeld(pool, vendor);
+      const moving = [
+        ...rows.map(({ what }) => what),
+        ...held,
+        ...(running.count > 0 ? [`${running.count} workflows`] : []),
+      ];
+      if (moving.length > 0) throw new Error(moving.slice(0, 10).join(', '));
+      return true;
+    },
+    patience,
+  );
+}
+
+/** Permits of what has ended at the vendor: the next round of the reconciler takes them. */
+async function findHeld(pool: pg.Pool, vendor: VendorControl): Promise<readonly string[]> {
+  const { rows } = await pool.query<{ id: string }>(`SELECT job || '.' || attempt AS id FROM permits`);
+  if (rows.length === 0) return [];
+  const held = new Set(rows.map(({ id }) => id));
+  const predictions = await vendor.predictions();
+  return predictions.flatMap(({ correlation, status }) =>
+    correlation !== null && held.has(correlation) && status !== 'created' && status !== 'processing'
+      ? [`permit ${correlation}`]
+      : [],
+  );
+}
+
+export function printTail(part: Part): void {
+  process.stderr.write(`\n--- the last of ${part.command}'s log\n${part.log().slice(-8_000)}\n`);
+}
