@@ -126,7 +126,7 @@ function programOf(stage: Stage, name: string) {
       TEMPORAL_ADDRESS: stage.temporalAddress ?? '127.0.0.1:1',
       HOST: '127.0.0.1',
       PORT: String(ports.api),
-      OPS_PORT: String(ports.ops),
+      OPS_PORT: name === 'worker' ? '0' : String(ports.ops),
       PUBLIC_URL: `http://127.0.0.1:${ports.api}`,
       SPILLWAY_API_KEY: stage.apiKey,
       CATALOGUE_PATH: stage.cataloguePath,

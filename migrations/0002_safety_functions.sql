@@ -27,7 +27,8 @@ $$;
 -- Before the POST. One of:
 --   go            nothing was sent for this attempt yet, and now the ledger says it will be: POST once;
 --   accepted | refused | submitting | unknown   the attempt was begun before: here is its state, do not POST;
---   job_final | cancel_requested | permit_lost  it must not be sent at all.
+--   job_final                                   nobody waits for it any more, begun or not;
+--   cancel_requested | permit_lost              it must not be sent at all.
 CREATE FUNCTION begin_attempt(
   p_job job_id, p_attempt integer, p_grant bigint, p_target_name text, p_provider text,
   p_token text, p_seed bigint, p_run_budget interval
@@ -41,19 +42,20 @@ DECLARE
 BEGIN
   SELECT * INTO job FROM jobs WHERE id = p_job FOR NO KEY UPDATE;
   SELECT * INTO ledger FROM attempts a WHERE a.job = p_job AND a.attempt = p_attempt;
-  IF FOUND THEN
-    -- Whoever asks again died after the row was written: the POST may have been sent, so nobody sends it again.
-    IF ledger.state = 'submitting' THEN
-      UPDATE attempts a SET state = 'unknown', answered_at = clock_timestamp() WHERE a.job = p_job AND a.attempt = p_attempt;
-      UPDATE permits SET submitting = false WHERE permits.job = p_job AND permits.attempt = p_attempt;
-      PERFORM append_event(p_job, 'attempt.unknown', jsonb_build_object('attempt', p_attempt));
-    END IF;
-    RETURN QUERY SELECT ledger.state, ledger.operation, ledger.failure;
-    RETURN;
+  -- Whoever asks again died after the row was written: the POST may have been sent, so nobody sends it again.
+  IF ledger.state = 'submitting' THEN
+    UPDATE attempts a SET state = 'unknown', answered_at = clock_timestamp() WHERE a.job = p_job AND a.attempt = p_attempt;
+    UPDATE permits SET submitting = false WHERE permits.job = p_job AND permits.attempt = p_attempt;
+    PERFORM append_event(p_job, 'attempt.unknown', jsonb_build_object('attempt', p_attempt));
   END IF;
 
+  -- Before the ledger's state: a job that is final has nothing to wait for, whatever its attempt is doing.
   IF job.id IS NULL OR job.finished_at IS NOT NULL THEN
     RETURN QUERY SELECT 'job_final', NULL::text, NULL::jsonb;
+    RETURN;
+  END IF;
+  IF ledger.job IS NOT NULL THEN
+    RETURN QUERY SELECT ledger.state, ledger.operation, ledger.failure;
     RETURN;
   END IF;
   IF job.cancel_requested_at IS NOT NULL THEN
@@ -82,8 +84,10 @@ BEGIN
 END $$;
 
 -- After the POST: what the provider answered. `accepted` is absorbing and reachable from `unknown` as well, by the late
--- answer, a callback or the provider's list. Returns the state that stands.
-CREATE FUNCTION answer_attempt(p_job job_id, p_attempt integer, p_state text, p_operation text) RETURNS text
+-- answer, a callback or the provider's list. `p_failure` says why the answer is unknown. Returns the state that stands.
+CREATE FUNCTION answer_attempt(
+  p_job job_id, p_attempt integer, p_state text, p_operation text, p_failure jsonb DEFAULT NULL
+) RETURNS text
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -91,12 +95,13 @@ DECLARE
 BEGIN
   PERFORM 1 FROM jobs WHERE id = p_job FOR NO KEY UPDATE;
   UPDATE attempts
-  SET state = p_state, operation = coalesce(operation, p_operation), answered_at = clock_timestamp()
+  SET state = p_state, operation = coalesce(operation, p_operation), answered_at = clock_timestamp(), failure = p_failure
   WHERE job = p_job AND attempt = p_attempt
     AND (state = 'submitting' OR (state = 'unknown' AND p_state = 'accepted'));
   IF FOUND THEN
     UPDATE permits SET submitting = false WHERE job = p_job AND attempt = p_attempt AND submitting;
-    PERFORM append_event(p_job, 'attempt.' || p_state, jsonb_build_object('attempt', p_attempt));
+    PERFORM append_event(p_job, 'attempt.' || p_state,
+                         jsonb_strip_nulls(jsonb_build_object('attempt', p_attempt, 'failure', p_failure ->> 'code')));
   END IF;
   SELECT state INTO standing FROM attempts WHERE job = p_job AND attempt = p_attempt;
   RETURN standing;

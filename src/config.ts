@@ -35,6 +35,7 @@ export const variables = {
     .max(65_535)
     .default(9090)
     .describe('Port of `/healthz`, `/readyz` and `/metrics`.'),
+  OPS_HOST: z.string().default('127.0.0.1').describe('Address of that port. It is not for the public.'),
   PUBLIC_URL: z
     .url()
     .optional()
@@ -52,11 +53,12 @@ export const variables = {
     .url()
     .optional()
     .describe('Another WaveSpeed origin, over the catalogue’s: a proxy, or the simulator.'),
-  SPEND_CAP_USD: z.coerce
-    .number()
-    .nonnegative()
+  SPEND_CAP_USD: z
+    .union([z.literal('none'), z.coerce.number().nonnegative()])
     .optional()
-    .describe('Nothing is bought beyond this sum, over all jobs ever. Without it there is no cap.'),
+    .describe(
+      'Nothing is bought beyond this sum, over all jobs ever; `none` lifts the cap. Kept in the database: without the variable the last one stands.',
+    ),
   CATALOGUE_PATH: z.string().default('models.yaml').describe('The catalogue of models and targets.'),
   DATA_DIRECTORY: z
     .string()
@@ -119,6 +121,7 @@ export interface Config {
   readonly api: {
     readonly host: string;
     readonly port: number;
+    readonly opsHost: string;
     readonly opsPort: number;
     readonly publicUrl: string | undefined;
   };
@@ -126,7 +129,8 @@ export interface Config {
     readonly tier: Environment['WAVESPEED_TIER'];
     readonly baseUrl: string | undefined;
   };
-  readonly spendCapUsd: number | undefined;
+  /** Undefined: what the database has stands. */
+  readonly spendCapUsd: number | 'none' | undefined;
   readonly cataloguePath: string;
   readonly dataDirectory: string;
   /** Programs that were fetched once: Temporal's CLI. */
@@ -180,6 +184,7 @@ function configOf(values: Environment, searchPath: string): Config {
     api: {
       host: values.HOST ?? (values.SPILLWAY_API_KEY === undefined ? '127.0.0.1' : '0.0.0.0'),
       port: values.PORT,
+      opsHost: values.OPS_HOST,
       opsPort: values.OPS_PORT,
       publicUrl: values.PUBLIC_URL?.replace(/\/+$/, ''),
     },

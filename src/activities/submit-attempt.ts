@@ -11,7 +11,7 @@ import {
   findJobToSubmit,
   type JobToSubmit,
 } from '../db/attempts.ts';
-import { failureOf } from '../domain/failure.ts';
+import { type Failure, failureOf } from '../domain/failure.ts';
 import { type RouteTarget, runBudgetMs } from '../domain/route.ts';
 import type { SubmitAnswer } from '../domain/story.ts';
 import {
@@ -19,7 +19,6 @@ import {
   ProviderUnreachableError,
   type StartOrder,
   type StartOutcome,
-  type VideoProvider,
 } from '../providers/provider.ts';
 import type { ActivityDeps } from './deps.ts';
 
@@ -45,6 +44,8 @@ async function submit(deps: ActivityDeps, order: SubmitOrder): Promise<SubmitAns
   const target = job?.route[order.target];
   if (!job?.request || target === undefined) return { kind: 'job_final' };
 
+  // Before the ledger row: whoever dies here has sent nothing, and the next one may begin again.
+  const picture = await handOver(deps, target, job.inputImage);
   const token = randomBytes(24).toString('base64url');
   const seed = randomInt(0, 2 ** 31 - 1);
   const begun = await beginAttempt(deps.db, {
@@ -57,7 +58,7 @@ async function submit(deps: ActivityDeps, order: SubmitOrder): Promise<SubmitAns
   });
   if (begun.verdict !== 'go') return answerOf(begun);
 
-  const outcome = await post(deps, { order, job, target, token, seed });
+  const outcome = picture.refusal ?? (await post(deps, { order, job, target, token, seed, imageUrl: picture.url }));
   deps.log.info({ job: order.jobId, attempt: order.attempt, target: target.name, outcome: outcome.kind }, 'submitted');
   return await recorded(() => record(deps, order, outcome));
 }
@@ -84,18 +85,18 @@ interface Post {
   readonly target: RouteTarget;
   readonly token: string;
   readonly seed: number;
+  readonly imageUrl: string | undefined;
 }
 
 /** One HTTP attempt, never aborted: what happened to an aborted POST nobody knows. */
-async function post(deps: ActivityDeps, { order, job, target, token, seed }: Post): Promise<StartOutcome> {
+async function post(deps: ActivityDeps, posted: Post): Promise<StartOutcome> {
+  const { order, job, target, token, seed, imageUrl } = posted;
   const provider = deps.providers.get(target.provider);
   const entry = deps.catalogue.targets[target.name];
   const mode = job.inputImage === null ? entry?.text : entry?.image;
   if (!provider || !mode || !job.request)
     return { kind: 'refused', failure: failureOf('invalid_input', { retry: 'elsewhere' }) };
 
-  const imageUrl = await uploadImage(deps, provider, job.inputImage);
-  if (typeof imageUrl === 'object') return imageUrl;
   return await provider.start({
     model: target.vendorModel,
     input: vendorInput(mode, job.request, { seed, ...(imageUrl === undefined ? {} : { imageUrl }) }),
@@ -111,25 +112,29 @@ function callbackUrl(
   return { callbackUrl: `${publicUrl}/v1/callbacks/${target.provider}/${order.jobId}.${order.attempt}/${token}` };
 }
 
-/** The picture's URL at the vendor. Nothing has been ordered yet, so a failure here is a certain refusal. */
-async function uploadImage(
-  deps: ActivityDeps,
-  provider: VideoProvider,
-  key: string | null,
-): Promise<string | undefined | StartOutcome> {
-  if (key === null) return undefined;
-  if (provider.uploadImage === undefined)
-    return { kind: 'refused', failure: failureOf('media_fetch', { retry: 'elsewhere' }) };
+/** The picture's URL at the vendor, or why there is none. Nothing has been ordered yet, so a failure is a refusal. */
+interface Picture {
+  readonly url?: string;
+  readonly refusal?: StartOutcome;
+}
+
+async function handOver(deps: ActivityDeps, target: RouteTarget, key: string | null): Promise<Picture> {
+  if (key === null) return {};
+  const provider = deps.providers.get(target.provider);
+  if (provider?.uploadImage === undefined) return refused(failureOf('media_fetch', { retry: 'elsewhere' }));
   try {
     const image: InputImage | undefined = await deps.images.read(key);
     // Nobody erases the picture of a job that is not final, so this one is lost for good.
-    if (image === undefined) return { kind: 'refused', failure: failureOf('media_fetch') };
-    return await provider.uploadImage(image);
+    if (image === undefined) return refused(failureOf('media_fetch'));
+    return { url: await provider.uploadImage(image) };
   } catch (error) {
     deps.log.warn({ err: error, image: key }, 'input picture could not be handed over');
-    const failure = error instanceof ProviderUnreachableError ? error.failure : failureOf('media_fetch');
-    return { kind: 'refused', failure };
+    return refused(error instanceof ProviderUnreachableError ? error.failure : failureOf('media_fetch'));
   }
+}
+
+function refused(failure: Failure): Picture {
+  return { refusal: { kind: 'refused', failure } };
 }
 
 async function record(
@@ -142,7 +147,7 @@ async function record(
       await answerAttempt(deps.db, { jobId, attempt, state: 'accepted', operation: outcome.operation });
       return { kind: 'accepted' };
     case 'unknown':
-      await answerAttempt(deps.db, { jobId, attempt, state: 'unknown', operation: null });
+      await answerAttempt(deps.db, { jobId, attempt, state: 'unknown', operation: null, failure: outcome.failure });
       return { kind: 'unknown' };
     case 'refused':
       await endAttempt(deps.db, { jobId, attempt, evidence: 'refusal', outcome: 'failed', failure: outcome.failure });

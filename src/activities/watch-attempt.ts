@@ -12,7 +12,7 @@ import { failureOf } from '../domain/failure.ts';
 import { nextCheckDelayMs } from '../domain/poll-schedule.ts';
 import type { RouteTarget } from '../domain/route.ts';
 import type { AttemptReport } from '../domain/story.ts';
-import { endOf, ProviderUnreachableError, type VideoProvider } from '../providers/provider.ts';
+import { endOf, type FoundOperation, ProviderUnreachableError, type VideoProvider } from '../providers/provider.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** Polls once a try. "Not yet" is a benign failure with the moment of the next try: retries add no history. */
@@ -51,19 +51,20 @@ async function poll({ deps, order, provider }: Look, operation: string): Promise
 }
 
 /** The answer to the POST was lost. Our seed finds the job in the provider's list; after a grace the policy decides. */
-async function adopt({ deps, order, attempt, target, provider }: Look): Promise<AttemptReport | undefined> {
-  if (provider.find !== undefined && attempt.seed !== null) {
+async function adopt(look: Look): Promise<AttemptReport | undefined> {
+  const { deps, order, attempt, target, provider } = look;
+  if (provider.find !== undefined && attempt.seed !== null && carriesSeed(deps, target)) {
     const { seed, submittedAt } = attempt;
     const find = provider.find.bind(provider);
     const query = { model: target.vendorModel, seed, createdAfter: submittedAt.getTime() - 60_000 };
-    const found = await reachable(() => find(query));
+    const found = await reachable(() => find(query).catch(noneIfTooLong));
     // A list that could not be read proves nothing: to go on would be to pay a second time on a guess.
     if (found === undefined) return undefined;
     const [only] = found;
     if (only !== undefined && found.length === 1) {
       await answerAttempt(deps.db, { ...order, state: 'accepted', operation: only.operation });
       deps.log.info({ job: order.jobId, attempt: order.attempt }, 'adopted an ambiguous submit from the list');
-      return undefined;
+      return await poll(look, only.operation);
     }
   }
   const isInGrace = Date.now() < attempt.submittedAt.getTime() + target.unknownGraceMs;
@@ -73,6 +74,22 @@ async function adopt({ deps, order, attempt, target, provider }: Look): Promise<
     outcome: 'failed',
     failure: failureOf('submit_unknown', { retry: target.unknownPolicy === 'resubmit' ? 'same' : 'elsewhere' }),
   };
+}
+
+/**
+ * Where the model has no field for our seed, the list can't tell whose an operation is. Of a target that the catalogue no
+ * longer has we don't know, so the list is read.
+ */
+function carriesSeed({ catalogue }: ActivityDeps, { name, vendorModel }: RouteTarget): boolean {
+  const entry = catalogue.targets[name];
+  const modes = [entry?.text, entry?.image].filter((mode) => mode?.model === vendorModel);
+  return modes.length === 0 || modes.some((mode) => mode?.seed !== undefined);
+}
+
+/** A list that is too long today is longer tomorrow: to wait for its end would be to wait past every grace. */
+function noneIfTooLong(error: unknown): readonly FoundOperation[] {
+  if (error instanceof ProviderUnreachableError && error.failure.vendorCode === 'list_too_long') return [];
+  throw error;
 }
 
 /** No readable answer costs nothing but time: undefined, and the next poll asks again. */

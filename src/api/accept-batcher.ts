@@ -17,7 +17,8 @@ export interface BatcherSettings<Item, Result> {
 }
 
 export interface Batcher<Item, Result> {
-  submit(item: Item): Promise<Result>;
+  /** `waitMs`: what the one who submits has left to wait, if that is less than the usual. */
+  submit(item: Item, waitMs?: number): Promise<Result>;
   /** Resolves once nothing waits and nothing is under way. */
   drain(): Promise<void>;
 }
@@ -27,9 +28,16 @@ export class BacklogFullError extends Error {
   override name = 'BacklogFullError';
 }
 
-/** No answer in time, or errors until the last try. Whether it was written is unknown. */
+/** No answer in time, or errors until the last try. */
 export class BatchUnansweredError extends Error {
   override name = 'BatchUnansweredError';
+  /** Whether it may have been written all the same. False: it never left the queue. */
+  readonly inDoubt: boolean;
+
+  constructor(message: string, options: ErrorOptions & { readonly inDoubt: boolean }) {
+    super(message, options);
+    this.inDoubt = options.inDoubt;
+  }
 }
 
 /** The item itself can't be written. Its neighbours were. */
@@ -42,6 +50,7 @@ interface Entry<Item, Result> {
   readonly deadline: number;
   /** Answered already, by its deadline: no longer worth writing. */
   settled: boolean;
+  launched: boolean;
   resolve(result: Result): void;
   reject(error: Error): void;
 }
@@ -59,11 +68,11 @@ export function createBatcher<Item, Result>(settings: BatcherSettings<Item, Resu
   let scheduled = false;
 
   return {
-    submit(item) {
+    submit(item, waitMs = settings.waitMsMax) {
       if (backlog >= settings.backlogMax) return Promise.reject(new BacklogFullError());
       return new Promise((resolve, reject) => {
         backlog += 1;
-        waiting.push(entryOf(item, { resolve, reject }));
+        waiting.push(entryOf({ item, waitMs }, { resolve, reject }));
         schedule();
       });
     },
@@ -74,12 +83,17 @@ export function createBatcher<Item, Result>(settings: BatcherSettings<Item, Resu
     },
   };
 
-  function entryOf(item: Item, promise: Pick<Entry<Item, Result>, 'resolve' | 'reject'>): Entry<Item, Result> {
-    const timer = setTimeout(() => entry.reject(new BatchUnansweredError('late')), settings.waitMsMax);
+  function entryOf(
+    { item, waitMs }: { item: Item; waitMs: number },
+    promise: Pick<Entry<Item, Result>, 'resolve' | 'reject'>,
+  ): Entry<Item, Result> {
+    const late = () => entry.reject(new BatchUnansweredError('late', { inDoubt: entry.launched }));
+    const timer = setTimeout(late, waitMs);
     const entry: Entry<Item, Result> = {
       item,
-      deadline: Date.now() + settings.waitMsMax,
+      deadline: Date.now() + waitMs,
       settled: false,
+      launched: false,
       resolve: (result) => settle(() => promise.resolve(result)),
       reject: (error) => settle(() => promise.reject(error)),
     };
@@ -108,6 +122,7 @@ export function createBatcher<Item, Result>(settings: BatcherSettings<Item, Resu
     while (flights < settings.flightsMax && waiting.length > 0) {
       const entries = waiting.splice(0, settings.batchMax).filter((entry) => !entry.settled);
       if (entries.length === 0) continue;
+      for (const entry of entries) entry.launched = true;
       flights += 1;
       settings.onBatch?.(entries.length);
       void writeOrHalve(entries, settings).finally(land);
@@ -131,7 +146,8 @@ async function writeOrHalve<Item, Result>(
     for (const [index, entry] of entries.entries()) answer(entry, results[index]);
   } catch (error) {
     if (!settings.isFaultOfItem(error)) {
-      for (const entry of entries) entry.reject(new BatchUnansweredError('unanswered', { cause: error }));
+      for (const entry of entries)
+        entry.reject(new BatchUnansweredError('unanswered', { cause: error, inDoubt: true }));
     } else if (entries.length === 1) {
       entries[0]?.reject(new UnwritableItemError('unwritable', { cause: error }));
     } else {
@@ -143,7 +159,7 @@ async function writeOrHalve<Item, Result>(
 }
 
 function answer<Item, Result>(entry: Entry<Item, Result>, result: Result | undefined): void {
-  if (result === undefined) entry.reject(new BatchUnansweredError('no result'));
+  if (result === undefined) entry.reject(new BatchUnansweredError('no result', { inDoubt: true }));
   else entry.resolve(result);
 }
 

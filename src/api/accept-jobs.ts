@@ -1,40 +1,35 @@
-import { findStandingJobs, insertJobs, type InsertedJob, type NewJob, type StandingJob } from '../db/accept.ts';
+import {
+  type AskedJob,
+  findStandingJobs,
+  insertJobs,
+  type InsertedJob,
+  type NewJob,
+  type StandingJob,
+} from '../db/accept.ts';
 import type { Database } from '../db/pool.ts';
 import { limits } from '../domain/limits.ts';
-import {
-  BacklogFullError,
-  type Batcher,
-  BatchUnansweredError,
-  createBatcher,
-  UnwritableItemError,
-} from './accept-batcher.ts';
-import { databaseWaitMsMax, isFaultOfRow, within } from './database-wait.ts';
-import { Problem, temporaryProblem } from './problem.ts';
+import { type Batcher, createBatcher } from './accept-batcher.ts';
+import { isFaultOfRow, within } from './database-wait.ts';
 
-export type AcceptOutcome =
-  | { readonly kind: 'accepted'; readonly acceptedAt: number }
-  | { readonly kind: 'replayed'; readonly standing: StandingJob }
-  | { readonly kind: 'mismatch' };
+/** What became of an earlier request with the same key. */
+export type Replay = { readonly kind: 'replayed'; readonly standing: StandingJob } | { readonly kind: 'mismatch' };
+
+export type AcceptOutcome = { readonly kind: 'accepted'; readonly acceptedAt: number } | Replay;
 
 export type Acceptor = Batcher<NewJob, AcceptOutcome>;
 
-const flightsMax = 2;
-/** Milliseconds for one try, so that a silent database leaves time for another. */
-const tryMsMax = 1_200;
-
-/** Accepts jobs in batches. What `submit` rejects with is a problem to answer with. */
+/** Accepts jobs in batches. */
 export function createAcceptor(pool: Database, onBatch: (size: number) => void): Acceptor {
-  const batcher = createBatcher<NewJob, AcceptOutcome>({
-    write: (jobs) => within(acceptBatch(pool, jobs), tryMsMax),
+  return createBatcher<NewJob, AcceptOutcome>({
+    write: (jobs) => within(acceptBatch(pool, jobs), limits.acceptTryMsMax),
     isFaultOfItem: isFaultOfRow,
     batchMax: limits.acceptBatchJobsMax,
     backlogMax: limits.acceptBacklogJobsMax,
-    flightsMax,
+    flightsMax: limits.acceptFlightsMax,
     triesMax: limits.acceptTriesMax,
-    waitMsMax: databaseWaitMsMax,
+    waitMsMax: limits.databaseWaitMsMax,
     onBatch,
   });
-  return { ...batcher, submit: (job) => batcher.submit(job).catch(throwProblem) };
 }
 
 /** One batch in two statements: what the first did not insert exists already, and the second says as what. */
@@ -52,17 +47,17 @@ function outcomeOf(job: NewJob, inserted: InsertedJob | undefined, standing: Sta
   if (standing === undefined) throw new Error('neither inserted nor found');
   // Our own earlier try, which was committed although nobody told us.
   if (standing.id === job.id) return { kind: 'accepted', acceptedAt: standing.acceptedAt };
-  return standing.fingerprint === job.idempotency?.fingerprint ? { kind: 'replayed', standing } : { kind: 'mismatch' };
+  return replayOf(job, standing);
 }
 
-function throwProblem(error: unknown): never {
-  if (error instanceof BacklogFullError) throw temporaryProblem('overloaded', error);
-  if (error instanceof BatchUnansweredError) throw temporaryProblem('database_unavailable', error.cause ?? error);
-  if (error instanceof UnwritableItemError) {
-    throw new Problem('invalid_request', {
-      detail: 'The request holds something that can not be stored.',
-      cause: error,
-    });
-  }
-  throw error;
+/** Looks a key up for a request that is to be refused. Undefined: its key is new. */
+export async function findReplay(pool: Database, asked: AskedJob): Promise<Replay | undefined> {
+  const [standing] = await findStandingJobs(pool, [asked]);
+  return standing && replayOf(asked, standing);
+}
+
+function replayOf(asked: AskedJob, standing: StandingJob): Replay {
+  return standing.fingerprint === asked.idempotency?.fingerprint
+    ? { kind: 'replayed', standing }
+    : { kind: 'mismatch' };
 }

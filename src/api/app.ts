@@ -27,7 +27,7 @@ export interface App {
 export function createApp(deps: AppDeps): App {
   const metrics = createApiMetrics(deps.registry);
   const acceptor = createAcceptor(deps.pool, (size) => metrics.batchJobs.observe(size));
-  const checkSpendCap = createSpendCap(deps.pool, deps.clock);
+  const spendCap = createSpendCap(deps.pool, deps.clock);
 
   const handler = express();
   handler.disable('x-powered-by');
@@ -43,12 +43,18 @@ export function createApp(deps: AppDeps): App {
   handler.use('/v1', authenticate(deps.apiKey));
   handler
     .route('/v1/videos')
-    .post(limitUploads(), readJsonBytes(), createVideo({ app: deps, acceptor, checkSpendCap, metrics }))
+    .post(limitUploads(), readJsonBytes(), createVideo({ app: deps, acceptor, spendCap, metrics }))
     .all(methodNotAllowed('POST'));
-  handler.route('/v1/videos/:id').get(getVideo(deps)).all(methodNotAllowed('GET, HEAD'));
+  handler
+    .route('/v1/videos/:id')
+    .get(getVideo({ ...deps, spendCap }))
+    .all(methodNotAllowed('GET, HEAD'));
   handler.route('/v1/videos/:id/timeline').get(getTimeline(deps)).all(methodNotAllowed('GET, HEAD'));
   handler.route('/v1/videos/:id/content').get(getContent(deps)).all(methodNotAllowed('GET, HEAD'));
-  handler.route('/v1/videos/:id/cancel').post(cancelVideo(deps)).all(methodNotAllowed('POST'));
+  handler
+    .route('/v1/videos/:id/cancel')
+    .post(cancelVideo({ ...deps, spendCap }))
+    .all(methodNotAllowed('POST'));
 
   handler.use(() => {
     throw new Problem('not_found');

@@ -1,20 +1,32 @@
+import { limits } from '../domain/limits.ts';
 import { temporaryProblem } from './problem.ts';
-
-/** Milliseconds that a client waits for the database at most: with the rest of a request it stays below two seconds. */
-export const databaseWaitMsMax = 1_500;
 
 /** There was no answer from the database, or one that says nothing of the request. Another try may succeed. */
 class DatabaseSilentError extends Error {
   override name = 'DatabaseSilentError';
 }
 
-/** Waits for a statement for a bounded time; a database that can't answer is a 503 and not a fault. */
-export async function answered<Result>(statement: Promise<Result>): Promise<Result> {
-  try {
-    return await within(statement, databaseWaitMsMax);
-  } catch (error) {
-    throw isFaultOfStatement(error) ? error : temporaryProblem('database_unavailable', error);
-  }
+/** The time that all statements of one request have together. */
+export interface DatabaseWait {
+  /** Waits for a statement as long as is left; a database that can't answer is a 503 and not a fault. */
+  answered<Result>(statement: Promise<Result>): Promise<Result>;
+  leftMs(): number;
+}
+
+/** Begins the wait of one request. */
+export function beginDatabaseWait(): DatabaseWait {
+  const deadline = performance.now() + limits.databaseWaitMsMax;
+  const leftMs = (): number => Math.max(0, deadline - performance.now());
+  return {
+    leftMs,
+    async answered(statement) {
+      try {
+        return await within(statement, leftMs());
+      } catch (error) {
+        throw isFaultOfStatement(error) ? error : temporaryProblem('database_unavailable', error);
+      }
+    },
+  };
 }
 
 /** Rejects when a promise takes too long. The work behind it goes on, and its late end is nobody's concern. */

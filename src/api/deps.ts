@@ -18,7 +18,7 @@ export interface AppDeps {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly defaultModel: string;
-  /** Absent: everybody may call, so `main` listens on loopback only. */
+  /** Absent: everybody on this machine may call, and `main` listens on loopback only. */
   readonly apiKey?: string;
   /** Every answer says that a simulator made the video. */
   readonly servedBySimulator?: boolean;
@@ -32,8 +32,8 @@ export interface AppDeps {
   readonly registry: Registry;
 }
 
-/** Opens a finished video where its provider serves it. `range` is one range of bytes: `bytes=from-` or `bytes=from-to`. */
-export type OpenVideo = (url: string, range: string | undefined) => Promise<OpenedVideo>;
+/** Opens a finished video where the provider that made it serves it. `range` is `bytes=from-` or `bytes=from-to`. */
+export type OpenVideo = (provider: string, url: string, range?: string) => Promise<OpenedVideo>;
 
 export interface OpenedVideo {
   readonly status: number;

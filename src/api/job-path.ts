@@ -1,6 +1,5 @@
 import type { Request } from 'express';
-import type { OwnedJob } from '../db/cancel.ts';
-import { isJobId } from '../domain/job.ts';
+import { isJobId, type OwnedJob } from '../domain/job.ts';
 import { onlyTenant } from './deps.ts';
 import { fieldProblem, Problem } from './problem.ts';
 

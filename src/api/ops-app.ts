@@ -1,6 +1,6 @@
 import express, { type Express } from 'express';
 import type { Registry } from 'prom-client';
-import { ping } from '../db/read-jobs.ts';
+import { ping } from '../db/ping.ts';
 import type { Database } from '../db/pool.ts';
 import { within } from './database-wait.ts';
 

@@ -9,6 +9,7 @@ export const problemKinds = {
   invalid_idempotency_key: { status: 400, title: 'The Idempotency-Key is malformed.' },
   unauthorized: { status: 401, title: 'The API key is missing or wrong.' },
   callback_rejected: { status: 401, title: 'The signature of the callback does not fit.' },
+  forbidden: { status: 403, title: 'The request comes from elsewhere.' },
   not_found: { status: 404, title: 'There is nothing under this path.' },
   video_not_found: { status: 404, title: 'There is no such video.' },
   unknown_attempt: { status: 404, title: 'There is no such attempt.' },

@@ -10,7 +10,6 @@ export interface MultipartBody {
   readonly image: Buffer | undefined;
 }
 
-const fieldsMax = 64;
 const fileField = 'input_reference';
 
 /** Reads `multipart/form-data` with at most one file, which is the picture, into memory. */
@@ -31,7 +30,7 @@ function createParser(request: Request): busboy.Busboy {
       limits: {
         fieldNameSize: 256,
         fieldSize: limits.jsonBodyBytesMax,
-        fields: fieldsMax,
+        fields: limits.formFieldsMax,
         files: 1,
         fileSize: limits.imageBytesMax,
         headerPairs: 20,
@@ -90,5 +89,5 @@ function fieldsTooLarge(): Problem {
 }
 
 function tooManyParts(): Problem {
-  return new Problem('invalid_multipart', { detail: `The body may have ${fieldsMax} fields and one file.` });
+  return new Problem('invalid_multipart', { detail: `The body may have ${limits.formFieldsMax} fields and one file.` });
 }

@@ -61,10 +61,7 @@ function numberOfText(value: unknown): unknown {
 }
 
 const modelName = filledText(128);
-const secondsMax = 3_600;
-const seedMax = 2_147_483_647;
-const costUsdMax = 10_000;
-const costMessage = `This has to be a number above 0, up to ${costUsdMax}.`;
+const costMessage = `This has to be a number above 0, up to ${limits.costUsdMax}.`;
 
 const metadata = z
   .record(
@@ -81,13 +78,13 @@ const videoWishSchema = z.strictObject(
   {
     prompt: filledText(limits.promptCharsMax),
     model: modelName.optional(),
-    seconds: z.preprocess(numberOfText, integer(1, secondsMax)).optional(),
+    seconds: z.preprocess(numberOfText, integer(1, limits.videoSecondsMax)).optional(),
     size: z
       .string('This has to be text.')
       .regex(/^[1-9]\d{1,4}x[1-9]\d{1,4}$/, 'This has to be width by height, such as 1280x720.')
       .optional(),
     negative_prompt: text(limits.negativePromptCharsMax).optional(),
-    seed: integer(0, seedMax).optional(),
+    seed: integer(0, limits.seedMax).optional(),
     audio: z.boolean('This has to be true or false.').optional(),
     user: text(limits.callerCharsMax).optional(),
     metadata: metadata.optional(),
@@ -102,7 +99,7 @@ const videoWishSchema = z.strictObject(
     queue_ttl_seconds: integer(limits.queueTtlSecondsMin, limits.queueTtlSecondsMax).default(
       limits.queueTtlSecondsDefault,
     ),
-    max_cost_usd: z.number(costMessage).positive(costMessage).max(costUsdMax, costMessage).optional(),
+    max_cost_usd: z.number(costMessage).positive(costMessage).max(limits.costUsdMax, costMessage).optional(),
   },
   'The body has to be an object.',
 );

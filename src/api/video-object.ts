@@ -32,7 +32,7 @@ export interface QueueObject {
   /** The place in line, 1 being the next; 0: has left it and is about to start. Null where nobody has counted. */
   readonly position: number | null;
   readonly eta_seconds: number | null;
-  readonly reason: 'waiting_capacity' | 'starting';
+  readonly reason: 'waiting_capacity' | 'waiting_budget' | 'starting';
 }
 
 /** A job as it was when it was accepted: the body of the 202, also of every replay. */
@@ -62,6 +62,8 @@ export function acceptedVideo(job: AcceptedView): VideoObject {
 export interface VideoContext {
   /** For a job that stands in line. */
   readonly place?: PlaceInLine | undefined;
+  /** The cap on spending leaves no room for it. */
+  readonly isOverBudget?: boolean;
   readonly servedBySimulator: boolean;
 }
 
@@ -72,7 +74,7 @@ export function videoObject(job: JobView, context: VideoContext): VideoObject {
     progress: progressOf(job),
     completed_at: job.phase === 'completed' && job.finishedAt !== null ? unixSeconds(job.finishedAt) : null,
     error: job.failure && { code: job.failure.code, message: sentenceOf(job.failure.code) },
-    queue: job.phase === 'queued' ? queueOf(job.route, context.place) : null,
+    queue: job.phase === 'queued' ? queueOf(job.route, context) : null,
     served_by: servedBy(job, context.servedBySimulator),
     attempts: job.attempts,
     outputs: job.phase === 'completed' ? [{ url: `/v1/videos/${job.id}/content` }] : [],
@@ -106,11 +108,14 @@ function progressOf(job: JobView): number {
   return progressPercent(job.elapsedMs, typicalMsOf(job.route));
 }
 
-function queueOf(route: Route, place: PlaceInLine | undefined): QueueObject {
+function queueOf(route: Route, { place, isOverBudget = false }: VideoContext): QueueObject {
   const typicalSeconds = typicalMsOf(route) / 1_000;
   if (place === undefined) return { position: 0, eta_seconds: Math.ceil(typicalSeconds), reason: 'starting' };
   const etaSeconds = place.ahead / startsPerSecond(place, typicalSeconds) + typicalSeconds;
-  return { position: place.ahead + 1, eta_seconds: Math.ceil(etaSeconds), reason: 'waiting_capacity' };
+  const position = place.ahead + 1;
+  // Nobody knows when the cap will be raised.
+  if (isOverBudget) return { position, eta_seconds: null, reason: 'waiting_budget' };
+  return { position, eta_seconds: Math.ceil(etaSeconds), reason: 'waiting_capacity' };
 }
 
 /** The pool starts as fast as its rate allows and its slots become free. */

@@ -166,7 +166,8 @@ function routeTarget({ name, target, mode, priceUsdMicros }: Fit, settings: Plan
     vendorModel: mode.model,
     typicalMs: target.typical_seconds.value * 1_000,
     longestMs: target.longest_seconds.value * 1_000,
-    patienceMs: (wish.patienceSeconds ?? target.patience_seconds) * 1_000,
+    // Beyond its longest duration a video is not late but lost, however patient its caller is.
+    patienceMs: Math.min(wish.patienceSeconds ?? target.patience_seconds, target.longest_seconds.value) * 1_000,
     unknownGraceMs: target.unknown_grace_seconds * 1_000,
     unknownPolicy: target.unknown,
     callbacks: settings.callbacks,

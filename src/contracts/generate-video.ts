@@ -1,7 +1,6 @@
 import type { Failure } from '../domain/failure.ts';
 import type { FinalPhase, JobId } from '../domain/job.ts';
-import type { Route } from '../domain/route.ts';
-import type { AttemptReport, KnownAttempt, Story } from '../domain/story.ts';
+import type { AttemptReport, Opening, Story } from '../domain/story.ts';
 
 /** Workflow tasks, submits and bookkeeping. */
 export const taskQueue = 'spillway';
@@ -12,13 +11,10 @@ export const checkTaskQueue = 'spillway-checks';
 export const generateVideoType = 'generateVideo';
 
 /** Ids, the route and permits: nothing personal ever enters a history. The workflow's id is the job's. */
-export interface GenerateVideoInput {
+export interface GenerateVideoInput extends Opening {
   readonly jobId: JobId;
-  readonly route: Route;
   /** The first permit. A job that is shown because it waits too long starts without one. */
   readonly permit?: PermitMail;
-  /** What the ledger holds when an earlier run of this workflow was lost. */
-  readonly known?: readonly KnownAttempt[];
 }
 
 /** What a run returns: the verdict that stands in Postgres, whoever reached it. */

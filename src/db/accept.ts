@@ -2,6 +2,7 @@ import { type JobId, priorities } from '../domain/job.ts';
 import type { Route } from '../domain/route.ts';
 import type { VideoRequest } from '../domain/video-request.ts';
 import type { Database } from './pool.ts';
+import { millis } from './sql.ts';
 
 /** A job before it exists. Its id is minted by the API, so that a write whose fate is unknown can be repeated. */
 export interface NewJob {
@@ -94,8 +95,11 @@ export interface StandingJob {
   readonly route: Route;
 }
 
+/** What a job that exists already is found by. */
+export type AskedJob = Pick<NewJob, 'id' | 'tenant' | 'idempotency'>;
+
 /** Reads the jobs that stand in the place of others, by key or else by id. A statement of its own: it must see them. */
-export async function findStandingJobs(db: Database, jobs: readonly NewJob[]): Promise<readonly StandingJob[]> {
+export async function findStandingJobs(db: Database, jobs: readonly AskedJob[]): Promise<readonly StandingJob[]> {
   const { rows } = await db.query<StandingJob>({
     name: 'find_standing_jobs',
     text: `SELECT asked.id AS "askedId", jobs.id, encode(keys.fingerprint, 'hex') AS fingerprint,
@@ -110,8 +114,4 @@ export async function findStandingJobs(db: Database, jobs: readonly NewJob[]): P
     ],
   });
   return rows;
-}
-
-function millis(expression: string): string {
-  return `(extract(epoch FROM ${expression}) * 1000)::float8`;
 }

@@ -3,6 +3,7 @@ import type { JobId } from '../domain/job.ts';
 import type { Route } from '../domain/route.ts';
 import type { VideoRequest } from '../domain/video-request.ts';
 import type { Database } from './pool.ts';
+import { only } from './sql.ts';
 
 export interface BeginOrder {
   readonly jobId: JobId;
@@ -45,14 +46,16 @@ export interface AttemptAnswer {
   readonly attempt: number;
   readonly state: 'accepted' | 'unknown';
   readonly operation: string | null;
+  /** Why the answer is unknown. */
+  readonly failure?: Failure;
 }
 
 /** Records what the provider answered to the POST; `accepted` stands against everything. */
 export async function answerAttempt(db: Database, answer: AttemptAnswer): Promise<void> {
   await db.query({
     name: 'answer_attempt',
-    text: 'SELECT answer_attempt($1, $2, $3, $4)',
-    values: [answer.jobId, answer.attempt, answer.state, answer.operation],
+    text: 'SELECT answer_attempt($1, $2, $3, $4, $5)',
+    values: [answer.jobId, answer.attempt, answer.state, answer.operation, answer.failure ?? null],
   });
 }
 
@@ -131,11 +134,4 @@ export async function findAttemptToCheck(
 /** Notes that a deliberate further attempt may be paid beside this one. */
 export async function markPossibleDuplicate(db: Database, jobId: JobId, attempt: number): Promise<void> {
   await db.query('UPDATE attempts SET possible_duplicate = true WHERE job = $1 AND attempt = $2', [jobId, attempt]);
-}
-
-/** The one row that a function returns. */
-export function only<Row>(rows: readonly Row[], source: string): Row {
-  const row = rows[0];
-  if (row === undefined) throw new Error(`assertion failed: ${source} returned no row`);
-  return row;
 }

@@ -1,7 +1,7 @@
 import type { Failure } from '../domain/failure.ts';
 import type { JobId } from '../domain/job.ts';
-import { only } from './attempts.ts';
 import type { Database } from './pool.ts';
+import { only } from './sql.ts';
 
 /** An attempt as a callback URL names it. */
 export interface CallbackAddress {
@@ -14,10 +14,10 @@ export interface CallbackReport {
   readonly bodySha256: Uint8Array;
   readonly kind: string;
   readonly operation: string;
-  /** Null: not an end. */
-  readonly outcome: 'finished' | 'failed' | null;
-  readonly videoUrl: string | null;
-  readonly failure: Failure | null;
+  /** Absent: not an end. */
+  readonly outcome?: 'finished' | 'failed';
+  readonly videoUrl?: string;
+  readonly failure?: Failure;
 }
 
 export type CallbackVerdict = 'unknown_attempt' | 'duplicate' | 'recorded' | 'late';
@@ -37,10 +37,10 @@ export async function receiveCallback(
       address.token,
       Buffer.from(report.bodySha256),
       report.kind,
-      report.outcome,
+      report.outcome ?? null,
       report.operation,
-      report.videoUrl,
-      report.failure,
+      report.videoUrl ?? null,
+      report.failure ?? null,
     ],
   });
   return only(rows, 'receive_callback').verdict;

@@ -1,12 +1,6 @@
-import type { JobId } from '../domain/job.ts';
-import { only } from './attempts.ts';
+import type { OwnedJob } from '../domain/job.ts';
 import type { Database } from './pool.ts';
-
-/** A job as its owner names it. */
-export interface OwnedJob {
-  readonly id: JobId;
-  readonly tenant: string;
-}
+import { only } from './sql.ts';
 
 /** Asks for the end of a job. Returns the phase that stands, `cancelling` while its workflow has to end it. */
 export async function requestCancel(db: Database, job: OwnedJob): Promise<string | null> {

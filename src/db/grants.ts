@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import type { Grants, PoolSnapshot } from '../domain/grants.ts';
+import type { Grants, PoolGlance, PoolSnapshot } from '../domain/grants.ts';
 import { limits } from '../domain/limits.ts';
-import { only } from './attempts.ts';
+import { only } from './sql.ts';
 
 /**
  * The statements of a grant pass, in the order in which they run inside one transaction. Each has a snapshot of its own
@@ -9,22 +9,20 @@ import { only } from './attempts.ts';
  */
 
 /**
- * Has the statements of this transaction planned for a long line, whatever the statistics say: a plan that was made for
- * a thousand tickets and kept reads all of a hundred thousand (scheduler.md).
+ * Begins a transaction whose statements are planned for a long line, whatever the statistics say: a plan that was made
+ * for a thousand tickets and kept reads all of a hundred thousand (scheduler.md). One trip to the server.
  */
-export async function pinPlans(connection: pg.PoolClient): Promise<void> {
-  await connection.query(
-    `SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
-     SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL lock_timeout = 500`,
-  );
-}
+export const beginWithPinnedPlans = `
+  BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
+  SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL lock_timeout = 500`;
 
-/** Takes the pool's lock. Undefined: another dispatcher is granting. */
+/** Takes the pool's lock, and says whether there is a budget to lock too. Undefined: another dispatcher is granting. */
 export async function lockPool(connection: pg.PoolClient, pool: string): Promise<LockedPool | undefined> {
   const { rows } = await connection.query<LockedPool>({
     name: 'lock_pool',
     text: `SELECT outstanding_max AS "outstandingMax", per_minute_max AS "perMinuteMax", overlap_tokens AS "overlapTokens",
-                  ${millis('next_start_at')} AS "nextStartAt", ${millis('overlap_at')} AS "overlapAt"
+                  ${millis('next_start_at')} AS "nextStartAt", ${millis('overlap_at')} AS "overlapAt",
+                  EXISTS (SELECT 1 FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL) AS "isCapped"
            FROM pools WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED`,
     values: [pool],
   });
@@ -37,6 +35,7 @@ export interface LockedPool {
   readonly overlapTokens: number;
   readonly nextStartAt: number;
   readonly overlapAt: number;
+  readonly isCapped: boolean;
 }
 
 /** Locks the budget where it has a cap, folds the refunds in, and says what is left of it. */
@@ -62,7 +61,7 @@ export interface SnapshotQuery {
   readonly headsMax: number;
 }
 
-type Snapshot = Pick<PoolSnapshot, 'now' | 'outstanding' | 'submitting' | 'waiting'>;
+type Snapshot = Pick<PoolSnapshot, 'now' | 'outstanding' | 'submitting' | 'undelivered' | 'waiting'>;
 
 /** What is held and the heads of the line, after the lock. Times by the database's clock, in milliseconds. */
 export async function readSnapshot(connection: pg.PoolClient, { pool, headsMax }: SnapshotQuery): Promise<Snapshot> {
@@ -71,6 +70,9 @@ export async function readSnapshot(connection: pg.PoolClient, { pool, headsMax }
     text: `SELECT ${millis('clock_timestamp()')} AS now,
              (SELECT count(*)::int FROM permits WHERE pool = $1) AS outstanding,
              (SELECT count(*)::int FROM permits WHERE pool = $1 AND submitting) AS submitting,
+             (SELECT count(*)::int FROM permits JOIN mailbox USING (job, attempt)
+              WHERE permits.pool = $1 AND permits.submitting AND mailbox.kind IN ('start', 'permit')
+                AND permits.start_at < clock_timestamp() - interval '1 second') AS undelivered,
              (SELECT coalesce(jsonb_agg(to_jsonb(head)), '[]') FROM (
                 SELECT id::text, kind = 'overlap' AS overlap, ${millis('greatest(not_before, accepted_at)')} AS "notBefore",
                        price_usd_micros AS "priceUsdMicros"
@@ -142,13 +144,25 @@ export async function claimGrants(connection: pg.PoolClient, pool: string, grant
   return rowCount ?? 0;
 }
 
-/** Pools with somebody in line. */
-export async function findWaitingPools(connection: Pick<pg.Pool, 'query'>): Promise<readonly string[]> {
-  const { rows } = await connection.query<{ id: string }>({
+export interface WaitingPool extends Omit<PoolGlance, 'submittingMax'> {
+  readonly id: string;
+}
+
+/** Pools with somebody in line, and whether a pass has a chance there. Without a lock: what it counts is a hint. */
+export async function findWaitingPools(connection: Pick<pg.Pool, 'query'>): Promise<readonly WaitingPool[]> {
+  const { rows } = await connection.query<WaitingPool>({
     name: 'find_waiting_pools',
-    text: `SELECT id FROM pools WHERE EXISTS (SELECT 1 FROM tickets WHERE tickets.pool = pools.id) ORDER BY id`,
+    text: `SELECT id, outstanding_max AS "outstandingMax", per_minute_max AS "perMinuteMax",
+                  ${millis('next_start_at')} AS "nextStartAt", ${millis('clock_timestamp()')} AS now,
+                  held.outstanding, held.submitting
+           FROM pools CROSS JOIN LATERAL (
+             SELECT count(*)::int AS outstanding, (count(*) FILTER (WHERE permits.submitting))::int AS submitting
+             FROM permits WHERE permits.pool = pools.id
+           ) AS held
+           WHERE EXISTS (SELECT 1 FROM tickets WHERE tickets.pool = pools.id)
+           ORDER BY id`,
   });
-  return rows.map(({ id }) => id);
+  return rows;
 }
 
 /** How many heads a pass looks at: what it may grant, and as many again to say why they wait. */

@@ -2,6 +2,7 @@ import { type Failure, failureOf } from '../domain/failure.ts';
 import type { JobId } from '../domain/job.ts';
 import type { KnownAttempt } from '../domain/story.ts';
 import type { Database } from './pool.ts';
+import { millis } from './sql.ts';
 
 interface Row {
   readonly attempt: number;
@@ -10,19 +11,29 @@ interface Row {
   readonly operation: string | null;
   readonly outcome: 'finished' | 'failed' | 'lost' | null;
   readonly failure: Failure | null;
+  readonly runDeadlineAt: number;
 }
 
-/** What the ledger holds of a job, for a workflow that has to begin anew because its first run was lost. */
-export async function findKnownAttempts(db: Database, jobId: JobId): Promise<readonly KnownAttempt[]> {
+/** What the ledger holds of a job that was begun: its attempts, and the moment by which it must end. */
+export interface KnownRun {
+  readonly known: readonly KnownAttempt[];
+  /** Milliseconds of the database's clock. */
+  readonly runDeadlineAt: number;
+}
+
+/** For a workflow that has to begin anew because its first run was lost. Undefined: no attempt was ever made. */
+export async function findKnownRun(db: Database, jobId: JobId): Promise<KnownRun | undefined> {
   const { rows } = await db.query<Row>({
-    name: 'find_known_attempts',
-    text: `SELECT a.attempt, a.target, p.grant_id::text AS grant, a.operation, a.outcome, a.failure
-           FROM attempts a LEFT JOIN permits p ON p.job = a.job AND p.attempt = a.attempt
+    name: 'find_known_run',
+    text: `SELECT a.attempt, a.target, p.grant_id::text AS grant, a.operation, a.outcome, a.failure,
+                  floor(${millis('j.run_deadline')}) AS "runDeadlineAt"
+           FROM attempts a JOIN jobs j ON j.id = a.job LEFT JOIN permits p ON p.job = a.job AND p.attempt = a.attempt
            WHERE a.job = $1
            ORDER BY a.attempt`,
     values: [jobId],
   });
-  return rows.map(toKnown);
+  const [first] = rows;
+  return first && { known: rows.map(toKnown), runDeadlineAt: first.runDeadlineAt };
 }
 
 function toKnown({ attempt, target, grant, operation, outcome, failure }: Row): KnownAttempt {

@@ -35,14 +35,18 @@ export function createPool(settings: PoolSettings): Pool {
 /** What a statement needs: a pool, or one connection of it inside a transaction. */
 export type Database = Pick<Pool, 'query'>;
 
-/** Runs `work` in one transaction on one connection: committed when it returns, rolled back when it throws. */
+/**
+ * Runs `work` in one transaction on one connection: committed when it returns, rolled back when it throws. `begin` may
+ * set what is to hold for this transaction in the same trip to the server.
+ */
 export async function inTransaction<Result>(
   pool: Pool,
   work: (connection: PoolClient) => Promise<Result>,
+  begin = 'BEGIN',
 ): Promise<Result> {
   const connection = await pool.connect();
   try {
-    await connection.query('BEGIN');
+    await connection.query(begin);
     const result = await work(connection);
     await connection.query('COMMIT');
     connection.release();

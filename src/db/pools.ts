@@ -1,4 +1,5 @@
 import type { Database } from './pool.ts';
+import { only } from './sql.ts';
 
 export interface PoolLimits {
   readonly id: string;
@@ -24,6 +25,14 @@ export async function upsertPools(db: Database, pools: readonly PoolLimits[]): P
   );
 }
 
+/** The pools as the database has them, to compare with the catalogue. */
+export async function findPools(db: Database): Promise<readonly PoolLimits[]> {
+  const { rows } = await db.query<PoolLimits>(
+    `SELECT id, provider, outstanding_max AS "outstandingMax", per_minute_max AS "perMinuteMax" FROM pools ORDER BY id`,
+  );
+  return rows;
+}
+
 /**
  * Sets the cap on everything that is committed, in millionths of a US dollar; null: none. Nothing is counted while there
  * is no cap, so a new one starts from the ledger: what was spent, and what is held by permits.
@@ -43,4 +52,12 @@ export async function setSpendCap(db: Database, capUsdMicros: number | null): Pr
      FROM budget WHERE budgets.id = budget.id`,
     [capUsdMicros],
   );
+}
+
+/** The cap that stands, in millionths of a US dollar; null: none. */
+export async function findSpendCap(db: Database): Promise<number | null> {
+  const { rows } = await db.query<{ cap: number | null }>(
+    `SELECT cap_usd_micros::float8 AS cap FROM budgets WHERE id = 'global'`,
+  );
+  return only(rows, 'budgets').cap;
 }

@@ -1,9 +1,9 @@
 import type { Failure } from '../domain/failure.ts';
-import type { JobId, JobPhase } from '../domain/job.ts';
+import type { JobId, JobPhase, OwnedJob } from '../domain/job.ts';
 import type { Route } from '../domain/route.ts';
 import type { VideoRequest } from '../domain/video-request.ts';
-import type { OwnedJob } from './cancel.ts';
 import type { Database } from './pool.ts';
+import { millis } from './sql.ts';
 
 /** A job as its owner may see it. Times are milliseconds of the database's clock. */
 export interface JobView {
@@ -53,6 +53,8 @@ export interface PlaceInLine {
   readonly ahead: number;
   readonly outstandingMax: number | null;
   readonly perMinuteMax: number | null;
+  /** What the attempt will cost, in millionths of a US dollar. Null: unknown. */
+  readonly priceUsdMicros: number | null;
 }
 
 const aheadMax = 10_000;
@@ -60,7 +62,8 @@ const aheadMax = 10_000;
 export async function findPlaceInLine(db: Database, jobId: JobId): Promise<PlaceInLine | undefined> {
   const { rows } = await db.query<PlaceInLine>({
     name: 'find_place_in_line',
-    text: `SELECT pools.outstanding_max AS "outstandingMax", pools.per_minute_max AS "perMinuteMax", line.ahead
+    text: `SELECT pools.outstanding_max AS "outstandingMax", pools.per_minute_max AS "perMinuteMax", line.ahead,
+                  mine.price_usd_micros::float8 AS "priceUsdMicros"
            FROM tickets mine
            LEFT JOIN pools ON pools.id = mine.pool
            CROSS JOIN LATERAL (
@@ -139,23 +142,4 @@ export async function findOutput(db: Database, job: OwnedJob): Promise<JobOutput
     values: [job.id, job.tenant],
   });
   return rows[0];
-}
-
-/** What is left under the cap on spending, in millionths of a US dollar. Null: there is no cap. */
-export async function findBudgetLeft(db: Database): Promise<number | null> {
-  const { rows } = await db.query<{ left: number | null }>({
-    name: 'find_budget_left',
-    text: `SELECT (cap_usd_micros - committed_usd_micros
-                   + (SELECT coalesce(sum(usd_micros), 0) FROM refunds WHERE budget = budgets.id))::float8 AS left
-           FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL`,
-  });
-  return rows[0]?.left ?? null;
-}
-
-export async function ping(db: Database): Promise<void> {
-  await db.query('SELECT 1');
-}
-
-function millis(expression: string): string {
-  return `(extract(epoch FROM ${expression}) * 1000)::float8`;
 }

@@ -2,8 +2,8 @@ import type { Failure } from '../domain/failure.ts';
 import type { FinalPhase, JobId } from '../domain/job.ts';
 import type { Verdict } from '../domain/next-step.ts';
 import type { TicketStory, QueueAnswer } from '../domain/story.ts';
-import { only } from './attempts.ts';
 import type { Database } from './pool.ts';
+import { only } from './sql.ts';
 
 /** The verdict that stands. */
 export interface StandingVerdict {

@@ -34,6 +34,33 @@ export async function endOverdueJobs(db: Database, count: number): Promise<reado
 }
 
 /**
+ * Ends jobs whose run deadline passed `graceMs` ago: their workflow should have done so, and can't. It is told as above,
+ * for when it can again. Returns the jobs ended.
+ */
+export async function endOverrunJobs(
+  db: Database,
+  settings: { graceMs: number; count: number },
+): Promise<readonly JobId[]> {
+  const { rows } = await db.query<{ job: JobId }>({
+    name: 'end_overrun_jobs',
+    text: `WITH overrun AS (
+             SELECT id FROM jobs
+             WHERE finished_at IS NULL AND run_deadline < clock_timestamp() - $1 * interval '1 millisecond'
+             ORDER BY run_deadline
+             LIMIT $2
+           ), ended AS (
+             SELECT overrun.id FROM overrun, settle_job(overrun.id, 'failed', NULL, $3) AS verdict
+             WHERE verdict.was_settled_now
+           ), told AS (
+             INSERT INTO mailbox (job, kind) SELECT id, 'cancel' FROM ended ON CONFLICT (job, kind, attempt) DO NOTHING
+           )
+           SELECT id AS job FROM ended`,
+    values: [settings.graceMs, settings.count, failureOf('run_deadline')],
+  });
+  return rows.map(({ job }) => job);
+}
+
+/**
  * Starts the workflows of jobs that have waited longer than `stuckAfterMs`, without a permit, so that operators see them
  * in Temporal UI: the oldest `visibleMax` of the line, however long it is.
  */

@@ -9,7 +9,7 @@ import {
   permitSignalName,
   taskQueue,
 } from '../contracts/generate-video.ts';
-import { findKnownAttempts } from '../db/known-attempts.ts';
+import { findKnownRun } from '../db/known-attempts.ts';
 import type { Mail } from '../db/mailbox.ts';
 import type { Database } from '../db/pool.ts';
 import { isFinal } from '../domain/job.ts';
@@ -38,12 +38,12 @@ async function start(deps: DeliveryDeps, mail: Mail): Promise<boolean> {
   // Cancelled between grant and start: never bought.
   if (isFinal(mail.phase)) return true;
   const permit = permitOf(mail);
-  const known = mail.phase === 'queued' ? [] : await findKnownAttempts(deps.pool, mail.job);
+  const run = mail.phase === 'queued' ? undefined : await findKnownRun(deps.pool, mail.job);
   const input: GenerateVideoInput = {
     jobId: mail.job,
     route: mail.route,
     ...(permit === undefined ? {} : { permit }),
-    ...(known.length === 0 ? {} : { known }),
+    ...run,
   };
   try {
     await deps.client.workflow.start(generateVideoType, {

@@ -1,15 +1,15 @@
 import type pg from 'pg';
 import {
+  beginWithPinnedPlans,
   claimGrants,
   findWaitingPools,
   headsOfPassMax,
   lockBudget,
   lockPool,
-  pinPlans,
   readSnapshot,
 } from '../db/grants.ts';
 import { inTransaction } from '../db/pool.ts';
-import { chooseGrants, type WaitReason } from '../domain/grants.ts';
+import { chooseGrants, hasRoom, type WaitReason } from '../domain/grants.ts';
 
 export interface GrantPassDeps {
   readonly pool: pg.Pool;
@@ -20,28 +20,30 @@ export interface GrantPassDeps {
   readonly onPassedOver?: (pool: string, reasons: ReadonlyMap<WaitReason, number>) => void;
 }
 
-/** One pass over every pool with somebody in line. Returns how many permits were granted. */
+/** One pass over every pool with somebody in line and room for them. Returns how many permits were granted. */
 export async function grantPass(deps: GrantPassDeps): Promise<number> {
   let granted = 0;
   const startSlots = (): number => deps.startSlots() - granted;
-  for (const pool of await findWaitingPools(deps.pool)) granted += await grantOfPool({ ...deps, startSlots }, pool);
+  const { submittingMax } = deps;
+  for (const { id, ...glance } of await findWaitingPools(deps.pool))
+    if (hasRoom({ ...glance, submittingMax })) granted += await grantOfPool({ ...deps, startSlots }, id);
   return granted;
 }
 
 /** Short and local: Temporal is called by the relay, after this has committed. */
 async function grantOfPool(deps: GrantPassDeps, pool: string): Promise<number> {
-  return await inTransaction(deps.pool, async (connection) => {
-    await pinPlans(connection);
+  const pass = async (connection: pg.PoolClient): Promise<number> => {
     const locked = await lockPool(connection, pool);
     if (locked === undefined) return 0;
-    const budgetUsdMicros = await lockBudget(connection);
+    const budgetUsdMicros = locked.isCapped ? await lockBudget(connection) : null;
     const snapshot = await readSnapshot(connection, { pool, headsMax: headsOfPassMax });
     const { submittingMax } = deps;
     const startSlots = deps.startSlots();
     const grants = chooseGrants({ ...locked, ...snapshot, budgetUsdMicros, submittingMax, startSlots });
     deps.onPassedOver?.(pool, countReasons(grants.passedOver));
     return grants.granted.length === 0 ? 0 : await claimGrants(connection, pool, grants);
-  });
+  };
+  return await inTransaction(deps.pool, pass, beginWithPinnedPlans);
 }
 
 function countReasons(passedOver: readonly { readonly reason: WaitReason }[]): ReadonlyMap<WaitReason, number> {

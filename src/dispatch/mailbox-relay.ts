@@ -8,7 +8,7 @@ export interface RelayDeps extends DeliveryDeps {
   /** Messages that may be on their way at once. */
   readonly handsMax: number;
   readonly log: Logger;
-  /** Hands have become free: there may be more to take up. */
+  /** All hands were full, and some have become free: there may be more to take up. */
   readonly onFree?: () => void;
 }
 
@@ -35,13 +35,14 @@ export function createRelay(deps: RelayDeps): Relay {
   const underWay = new Set<Promise<void>>();
   const ended: { readonly id: string; readonly arrived: boolean }[] = [];
   let noting: Promise<void> | undefined;
+  let wasFull = false;
 
   const freeHands = (): number => Math.max(0, deps.handsMax - underWay.size);
   const note = async (): Promise<void> => {
     await delay(noteEveryMs);
     noting = undefined;
     await noteEnds(deps, ended.splice(0));
-    deps.onFree?.();
+    if (wasFull) deps.onFree?.();
   };
   const carry = async (mail: Mail): Promise<void> => {
     const arrived = await tryToDeliver(deps, mail);
@@ -52,7 +53,9 @@ export function createRelay(deps: RelayDeps): Relay {
   return {
     freeHands,
     async takeUp() {
-      const mail = freeHands() === 0 ? [] : await leaseMail(deps.pool, freeHands());
+      const hands = freeHands();
+      const mail = hands === 0 ? [] : await leaseMail(deps.pool, hands);
+      wasFull = mail.length === hands;
       for (const message of mail) {
         const way = carry(message).finally(() => underWay.delete(way));
         underWay.add(way);

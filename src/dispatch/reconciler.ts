@@ -34,18 +34,31 @@ export interface ReconcilerDeps {
 
 /** One round, in one process at a time: compares Postgres with Temporal and with the providers, and mends. */
 export async function reconcile(deps: ReconcilerDeps): Promise<boolean> {
-  return await asOnlyOne(deps.pool, 'reconciler', async () => {
-    deps.onRepair('leaked_permit', await releaseLeakedPermits(deps.pool));
-    await endZombies(deps);
-    await settleClosedWorkflows(deps);
-    await restartLostWorkflows(deps);
-    await vacuumQueues(deps.pool);
-  });
+  return await asOnlyOne(deps.pool, 'reconciler', () =>
+    // What may take long, because it waits for vendors, comes after what must not wait for it.
+    eachInTurn([
+      async () => deps.onRepair('leaked_permit', await releaseLeakedPermits(deps.pool)),
+      () => settleClosedWorkflows(deps),
+      () => restartLostWorkflows(deps),
+      () => endZombies(deps),
+      () => vacuumQueues(deps.pool),
+    ]),
+  );
+}
+
+/** One that fails, as when Temporal is away, takes nothing from those after it. */
+async function eachInTurn(repairs: readonly (() => Promise<void>)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const repair of repairs) await repair().catch((error: unknown) => errors.push(error));
+  if (errors.length > 1) throw new AggregateError(errors, 'several repairs failed');
+  if (errors.length > 0) throw errors[0];
 }
 
 const watermark = 'closed_workflows';
 /** Visibility is written after the fact, so a little of the past is read again. */
 const overlapMs = 60_000;
+/** For all pages of the list. */
+const listTimeoutMs = 30_000;
 
 /** Terminated, timed out, failed: their jobs end here, since no workflow is left to end them. */
 async function settleClosedWorkflows(deps: ReconcilerDeps): Promise<void> {
@@ -54,15 +67,18 @@ async function settleClosedWorkflows(deps: ReconcilerDeps): Promise<void> {
   const query =
     `WorkflowType = '${generateVideoType}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', 'Canceled')` +
     ` AND CloseTime > '${new Date(since.getTime() - overlapMs).toISOString()}'`;
-  const closed = new Set<string>();
-  for await (const { workflowId } of deps.client.workflow.list({ query })) {
-    if (isJobId(workflowId)) closed.add(workflowId);
-  }
-  for (const jobId of await findOpenJobs(deps.pool, [...closed])) {
+  const closed = await deps.client.withDeadline(Date.now() + listTimeoutMs, () => listJobs(deps.client, query));
+  for (const jobId of await findOpenJobs(deps.pool, closed)) {
     // Reset closes one run and opens another under the same id: only the last run counts.
     if ((await isRunning(deps.client, jobId)) === false) await settleClosed(deps, jobId);
   }
   await writeWatermark(deps.pool, watermark, readAt);
+}
+
+async function listJobs(client: Client, query: string): Promise<readonly string[]> {
+  const ids = new Set<string>();
+  for await (const { workflowId } of client.workflow.list({ query })) if (isJobId(workflowId)) ids.add(workflowId);
+  return [...ids];
 }
 
 async function settleClosed(deps: ReconcilerDeps, jobId: string): Promise<void> {
@@ -95,42 +111,56 @@ async function isRunning(client: Client, jobId: string): Promise<boolean | undef
 }
 
 const zombiesAtOnce = 50;
-const zombieBatchesMax = 100;
+/** A vendor that answers slowly keeps the next round of all repairs waiting no longer than this, and a batch. */
+const zombiesForMs = 30_000;
 
 /** All that are due: a slot that is free at the provider is not to wait for its turn here. */
 async function endZombies(deps: ReconcilerDeps): Promise<void> {
-  for (let batch = 0; batch < zombieBatchesMax; batch += 1) {
+  const giveUpAt = Date.now() + zombiesForMs;
+  while (Date.now() < giveUpAt) {
     const zombies = await leaseZombies(deps.pool, { everyMs: deps.zombieEveryMs, count: zombiesAtOnce });
-    await Promise.all(zombies.map((zombie) => endZombie(deps, zombie)));
-    if (zombies.length < zombiesAtOnce) return;
+    const views = await Promise.all(zombies.map((zombie) => endZombie(deps, zombie)));
+    const asked = views.filter((view) => view !== 'untold');
+    const isAway = asked.length > 0 && asked.every((view) => view === 'unreachable');
+    if (zombies.length < zombiesAtOnce || isAway) return;
   }
 }
 
-/** A slot is free when the provider says so, or when nothing can last that long. */
-async function endZombie(deps: ReconcilerDeps, zombie: Zombie): Promise<void> {
-  const { job: jobId, attempt } = zombie;
-  const progress = await look(deps, zombie);
-  if (progress?.kind === 'finished' || progress?.kind === 'failed') {
-    if (await endAttempt(deps.pool, { jobId, attempt, evidence: 'check', ...endOf(progress) }))
+/** What there is to know of a zombie. `untold`: there is nobody to ask, or nothing to ask for. */
+type View = Progress | 'unreachable' | 'untold';
+
+/** A slot is free when the provider says so, or when it can't say and nothing can last that long. */
+async function endZombie(deps: ReconcilerDeps, zombie: Zombie): Promise<View> {
+  const view = await look(deps, zombie);
+  if (typeof view === 'string') {
+    if (zombie.isExpired) await expire(deps, zombie);
+  } else if (view.kind === 'finished' || view.kind === 'failed') {
+    const { job: jobId, attempt } = zombie;
+    if (await endAttempt(deps.pool, { jobId, attempt, evidence: 'check', ...endOf(view) }))
       deps.onRepair('zombie_ended', 1);
   } else if (zombie.isExpired) {
-    // This target's time is over, not the job's: whoever else is on the route may still serve it.
-    const failure = failureOf('run_deadline', { retry: 'elsewhere' });
-    const end = { evidence: 'longest_duration', outcome: 'lost', failure } as const;
-    if (await endAttempt(deps.pool, { jobId, attempt, ...end })) deps.onRepair('zombie_expired', 1);
+    // The vendor still works on it, so the slot is taken there, and the catalogue's figure is wrong.
+    const { job, attempt, provider } = zombie;
+    deps.log.warn({ job, attempt, provider, progress: view.kind }, 'under way for longer than it can take');
   }
+  return view;
 }
 
-async function look(
-  { providers, log }: ReconcilerDeps,
-  { provider, operation, job }: Zombie,
-): Promise<Progress | undefined> {
-  if (operation === null) return undefined;
+async function expire(deps: ReconcilerDeps, { job: jobId, attempt }: Zombie): Promise<void> {
+  // This target's time is over, not the job's: whoever else is on the route may still serve it.
+  const failure = failureOf('run_deadline', { retry: 'elsewhere' });
+  const end = { evidence: 'longest_duration', outcome: 'lost', failure } as const;
+  if (await endAttempt(deps.pool, { jobId, attempt, ...end })) deps.onRepair('zombie_expired', 1);
+}
+
+async function look({ providers, log }: ReconcilerDeps, { provider, operation, job }: Zombie): Promise<View> {
+  const vendor = providers.get(provider);
+  if (operation === null || vendor === undefined) return 'untold';
   try {
-    return await providers.get(provider)?.check(operation);
+    return await vendor.check(operation);
   } catch (error) {
     if (!(error instanceof ProviderUnreachableError)) throw error;
     log.debug({ job, provider }, 'zombie could not be checked');
-    return undefined;
+    return 'unreachable';
   }
 }

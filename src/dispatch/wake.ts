@@ -11,8 +11,9 @@ export interface Loop {
 }
 
 export interface LoopSettings {
-  readonly name: string;
   readonly everyMs: number;
+  /** Pause after every round, in which wake-ups gather: one further round serves them all. */
+  readonly gapMs?: number;
   /** One round. `again`: there is more to do, begin anew at once. */
   readonly round: () => Promise<'again' | 'idle'>;
   readonly onError: (error: unknown) => void;
@@ -21,7 +22,7 @@ export interface LoopSettings {
 /** Pause after a failed round, so that a dead database is not asked in a tight circle. */
 const afterErrorMs = 1_000;
 
-export function startLoop({ everyMs, round, onError }: LoopSettings): Loop {
+export function startLoop({ everyMs, gapMs = 0, round, onError }: LoopSettings): Loop {
   let stopped = false;
   let woken = false;
   let alarm = new AbortController();
@@ -38,6 +39,7 @@ export function startLoop({ everyMs, round, onError }: LoopSettings): Loop {
     while (!stopped) {
       woken = false;
       const next = await attempt();
+      if (gapMs > 0 && !stopped) await delay(gapMs);
       if (next === 'failed') await delay(afterErrorMs);
       // ±20 %, so that processes do not look in step.
       else if (next === 'idle') await sleep(everyMs * (0.8 + 0.4 * Math.random()));

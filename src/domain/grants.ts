@@ -12,6 +12,8 @@ export interface PoolSnapshot {
   /** Submits that have not been answered yet; bounded, so that one hanging vendor can't fill the workers. */
   readonly submitting: number;
   readonly submittingMax: number;
+  /** Permits whose mail should have arrived more than a second ago: their starts are still to come. */
+  readonly undelivered: number;
   /** Workflows this process can take on now. */
   readonly startSlots: number;
   readonly overlapTokens: number;
@@ -31,7 +33,15 @@ export interface WaitingTicket {
 }
 
 /** Why a head of the line waits. The precedence is the order of this list (design.md 2.4). */
-export type WaitReason = 'not_yet' | 'budget' | 'capacity' | 'rate' | 'submitting' | 'workers' | 'failover_budget';
+export type WaitReason =
+  | 'not_yet'
+  | 'budget'
+  | 'capacity'
+  | 'rate'
+  | 'submitting'
+  | 'undelivered'
+  | 'workers'
+  | 'failover_budget';
 
 export interface Grants {
   readonly granted: readonly { readonly id: string; readonly startAt: number }[];
@@ -73,8 +83,9 @@ export function chooseGrants(snapshot: PoolSnapshot): Grants {
     if (ticket.notBefore > snapshot.now) return 'not_yet';
     if (isOverBudget(ticket)) return 'budget';
     if (snapshot.outstanding + granted.length >= snapshot.outstandingMax) return 'capacity';
-    if (nextStartAt > snapshot.now + limits.grantHorizonMs) return 'rate';
+    if (isSpent(snapshot, nextStartAt)) return 'rate';
     if (snapshot.submitting + granted.length >= snapshot.submittingMax) return 'submitting';
+    if (isBehind(snapshot)) return 'undelivered';
     if (granted.length >= Math.min(snapshot.startSlots, limits.grantsOfPassMax)) return 'workers';
     if (ticket.overlap && overlapTokens < 1) return 'failover_budget';
     return undefined;
@@ -88,10 +99,37 @@ export function chooseGrants(snapshot: PoolSnapshot): Grants {
   }
 }
 
+/** What is read of a pool without its lock. */
+export type PoolGlance = Pick<
+  PoolSnapshot,
+  'now' | 'outstandingMax' | 'outstanding' | 'perMinuteMax' | 'nextStartAt' | 'submitting' | 'submittingMax'
+>;
+
+/** Whether a pass may find something to grant. It spares a pass in vain and allows nothing: that takes the lock. */
+export function hasRoom(glance: PoolGlance): boolean {
+  const nextStartAt = sane(glance, 60_000 / glance.perMinuteMax);
+  const hasSlots = glance.outstanding < glance.outstandingMax && glance.submitting < glance.submittingMax;
+  return hasSlots && !isSpent(glance, nextStartAt);
+}
+
+function isSpent({ now }: Pick<PoolSnapshot, 'now'>, nextStartAt: number): boolean {
+  return nextStartAt > now + limits.grantHorizonMs;
+}
+
+/**
+ * The rate is kept by the moments of the permits, so it holds at the POST only as long as mail arrives in time. What is
+ * late goes out at once when Temporal is back; we stop granting when that is more than a second's worth of starts. So
+ * what goes out at once is at most the starts of that second, of the second in which mail is not late yet, and of the
+ * grant horizon. One late message never stops a pool, however slow it is: it may be one that nobody can deliver.
+ */
+function isBehind({ undelivered, perMinuteMax }: PoolSnapshot): boolean {
+  return undelivered > Math.max(1, perMinuteMax / 60);
+}
+
 /** After a backward jump of the database's clock the next start would lie in a far future: begin anew. */
-function sane(snapshot: PoolSnapshot, intervalMs: number): number {
-  const furthest = snapshot.now + limits.grantHorizonMs + 2 * intervalMs + 1_000;
-  return snapshot.nextStartAt > furthest ? snapshot.now : snapshot.nextStartAt;
+function sane({ now, nextStartAt }: Pick<PoolSnapshot, 'now' | 'nextStartAt'>, intervalMs: number): number {
+  const furthest = now + limits.grantHorizonMs + 2 * intervalMs + 1_000;
+  return nextStartAt > furthest ? now : nextStartAt;
 }
 
 /** The failover budget never starves a quiet system: a token a minute up to one, whatever the traffic. */

@@ -8,6 +8,12 @@ export function isJobId(text: string): text is JobId {
   return jobIdPattern.test(text);
 }
 
+/** A job as its owner names it. */
+export interface OwnedJob {
+  readonly id: JobId;
+  readonly tenant: string;
+}
+
 /** The phases of a job, in the words of the API. The last three are final and never change. */
 export type JobPhase = 'queued' | 'in_progress' | 'completed' | 'failed' | 'cancelled';
 

@@ -10,6 +10,12 @@ export const limits = {
   jsonBodyBytesMax: 64 * 1024,
   imageBytesMax: 10 * 1024 * 1024,
   imagePixelsMax: 40_000_000,
+  /** Bytes of large bodies in memory at once. Parsing a picture out of JSON takes some four times as much. */
+  uploadBytesMax: 256 * 1024 * 1024,
+  formFieldsMax: 64,
+  videoSecondsMax: 3_600,
+  seedMax: 2_147_483_647,
+  costUsdMax: 10_000,
   idempotencyKeyCharsMax: 255,
   idempotencyKeyDaysKept: 30,
   callbackBodyBytesMax: 256 * 1024,
@@ -22,6 +28,12 @@ export const limits = {
   acceptBatchJobsMax: 200,
   acceptBacklogJobsMax: 5_000,
   acceptTriesMax: 4,
+  /** Batches that are under way at once. */
+  acceptFlightsMax: 2,
+  /** For one try, so that a silent database leaves time for another. */
+  acceptTryMsMax: 1_200,
+  /** What all statements of one request may take together: with the rest of it an answer stays below two seconds. */
+  databaseWaitMsMax: 1_500,
 
   targetsOfRouteMax: 8,
   attemptsOfJobMax: 40,
@@ -39,6 +51,5 @@ export const limits = {
   overlapTokenEveryMs: 60_000,
 
   mailLeaseSeconds: 30,
-  mailBatchMax: 50,
   callbackChecksPerAttemptEveryMs: 5_000,
 } as const;

@@ -1,6 +1,7 @@
 import { assert } from './assert.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { limits } from './limits.ts';
+import { lookMs } from './poll-schedule.ts';
 import { type AttemptStory, isLive, type Story, targetOf, type TicketStory } from './story.ts';
 
 /** The end of a job as its workflow proposes it. The database decides which verdict stands. */
@@ -19,7 +20,8 @@ export type Step =
 
 /**
  * The whole policy of a job under way, in order of precedence. Results come before timeouts, so that a video that
- * arrives in the same instant as its deadline counts. Called again after every step until it says `wait`.
+ * arrives in the same instant as its deadline counts. Money looks before it leaps: nobody is paid beside an attempt that
+ * was not asked for first. Called again after every step until it says `wait`.
  */
 export function nextStep(story: Story, now: number): Step {
   return (
@@ -73,34 +75,49 @@ function queueAfterFailure(story: Story): Step | undefined {
   };
 }
 
-/** Patience is over with everybody who works on the job: the next target may try as well, the first success wins. */
+/**
+ * Patience is over with everybody who works on the job, and a poll of each had time to answer: the next target may try
+ * as well, the first success wins. Without that look a lost callback, or our own absence, would buy a second video.
+ */
 function queueOverlap(story: Story, now: number): Step | undefined {
   const live = story.attempts.filter(isLive);
   const target = overlapTarget(story);
   if (live.length === 0 || target === undefined) return undefined;
-  if (live.some((attempt) => patienceEndsAt(story, attempt) > now)) return undefined;
+  if (live.some((attempt) => overlapAt(story, attempt) > now)) return undefined;
   return { kind: 'queue', ticket: { attempt: nextNumber(story), target, kind: 'overlap' }, waitMs: 0 };
 }
 
 function watchOverdue(story: Story, now: number): Step | undefined {
-  const attempt = story.attempts.find((candidate) => isUnwatched(candidate) && candidate.checkAt <= now);
+  const attempt = story.attempts.find((candidate) => isUnwatched(candidate) && watchAt(story, candidate) <= now);
   return attempt && { kind: 'watch', attempt };
 }
 
-/** One timer: the nearest of next poll, end of patience and run deadline. None while only the POST is under way. */
+/** One timer: the nearest of next poll, next overlap and run deadline. None while only the POST is under way. */
 function nextMoment(story: Story, now: number): number | null {
   const waiting = story.attempts.filter((attempt) => attempt.phase === 'live' || attempt.phase === 'unknown');
   if (waiting.length === 0 && story.ticket === null) return null;
   const moments = [
-    ...waiting.filter(isUnwatched).map((attempt) => attempt.checkAt),
-    ...(overlapTarget(story) === undefined ? [] : waiting.map((attempt) => patienceEndsAt(story, attempt))),
+    ...waiting.filter(isUnwatched).map((attempt) => watchAt(story, attempt)),
+    ...(overlapTarget(story) === undefined ? [] : waiting.map((attempt) => overlapAt(story, attempt))),
     ...(story.runDeadlineAt === null ? [] : [story.runDeadlineAt]),
-  ].filter((moment) => moment > now);
+  ].filter((moment) => moment > now && Number.isFinite(moment));
   return moments.length === 0 ? null : Math.min(...moments);
 }
 
 function isUnwatched(attempt: AttemptStory): boolean {
-  return (attempt.phase === 'live' || attempt.phase === 'unknown') && !attempt.watched;
+  return (attempt.phase === 'live' || attempt.phase === 'unknown') && attempt.watchedAt === null;
+}
+
+/** When the attempt's poll is due: as planned, or when patience ends first and there is somebody else to try. */
+function watchAt(story: Story, attempt: AttemptStory): number {
+  if (overlapTarget(story) === undefined) return attempt.checkAt;
+  return Math.min(attempt.checkAt, patienceEndsAt(story, attempt));
+}
+
+/** From when on the attempt keeps nobody from trying beside it: never, unless it is watched. */
+function overlapAt(story: Story, attempt: AttemptStory): number {
+  if (attempt.watchedAt === null) return Infinity;
+  return Math.max(patienceEndsAt(story, attempt), attempt.watchedAt + lookMs(targetOf(story, attempt)));
 }
 
 function patienceEndsAt(story: Story, attempt: AttemptStory): number {

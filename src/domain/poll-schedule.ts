@@ -22,3 +22,11 @@ export function nextCheckDelayMs(target: Pick<RouteTarget, 'typicalMs'>, check: 
   const bounded = Math.min(Math.max(growing, 1_250), 25_000);
   return Math.round(bounded * (0.8 + 0.4 * random));
 }
+
+/**
+ * Milliseconds that a poll, once begun, has for its first answer before we stop waiting for it: a tenth of the typical
+ * duration, within 200 ms and 5 s. Long enough for one request to the provider, short against the video.
+ */
+export function lookMs(target: Pick<RouteTarget, 'typicalMs'>): number {
+  return Math.round(Math.min(Math.max(target.typicalMs * 0.1, 200), 5_000));
+}

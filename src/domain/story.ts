@@ -32,8 +32,8 @@ export interface AttemptStory {
   /** From here on patience counts: acceptance, the POST when that is unknown, or when it was last seen queued. */
   readonly since: number;
   readonly checkAt: number;
-  /** A poll is under way and goes on by itself until the provider is done. */
-  readonly watched: boolean;
+  /** When the poll that is under way was begun; it goes on by itself until the provider is done. Null: there is none. */
+  readonly watchedAt: number | null;
 }
 
 export interface TicketStory {
@@ -78,18 +78,27 @@ export interface KnownAttempt {
   readonly failure?: Failure;
 }
 
+/** What a run of the workflow begins with. */
+export interface Opening {
+  readonly route: Route;
+  /** What the ledger holds when an earlier run was lost. */
+  readonly known?: readonly KnownAttempt[];
+  /** With `known`: when the job must end, counted from its first POST, so that a new run has no more time. */
+  readonly runDeadlineAt?: number;
+}
+
 /** The beginning: without a permit the job waits for the one of its first ticket. */
-export function openStory(route: Route, known: readonly KnownAttempt[], now: number): Story {
+export function openStory({ route, known = [], runDeadlineAt }: Opening, now: number): Story {
   const opened: Story = { route, attempts: [], ticket: null, cancelled: false, over: false, runDeadlineAt: null };
   if (known.length === 0) return { ...opened, ticket: { attempt: 1, target: 0, kind: 'first' } };
   const attempts = known.map(({ attempt, ...rest }) => ({
     number: attempt,
     since: now,
     checkAt: now,
-    watched: false,
+    watchedAt: null,
     ...rest,
   }));
-  return { ...opened, attempts, runDeadlineAt: now + runBudgetMs(route) };
+  return { ...opened, attempts, runDeadlineAt: runDeadlineAt ?? now + runBudgetMs(route) };
 }
 
 /** Folds one fact in. Whatever is told twice, late or of an attempt that has ended changes nothing. */
@@ -107,7 +116,7 @@ export function heard(story: Story, fact: Fact, now: number): Story {
     case 'submitted':
       return hearSubmitted(story, fact, now);
     case 'watching':
-      return change(story, fact.attempt, { watched: true });
+      return change(story, fact.attempt, { watchedAt: now });
     case 'reported':
       return hearReport(story, fact, now);
     case 'hint':
@@ -134,7 +143,7 @@ type FactOf<Kind extends Fact['kind']> = Extract<Fact, { kind: Kind }>;
 function hearPermit(story: Story, fact: FactOf<'permit'>, now: number): Story {
   if (story.attempts.some((attempt) => attempt.number === fact.attempt)) return story;
   const { attempt: number, target, grant } = fact;
-  const granted: AttemptStory = { number, target, grant, phase: 'granted', since: now, checkAt: now, watched: false };
+  const granted: AttemptStory = { number, target, grant, phase: 'granted', since: now, checkAt: now, watchedAt: null };
   // A job has one place in the queue: whatever number the permit has, it came from there.
   const ticket = story.ticket === null || story.ticket.attempt <= number ? null : story.ticket;
   return { ...story, ticket, attempts: [...story.attempts, granted] };
@@ -183,16 +192,16 @@ const unknownCheckDelayMs = 5_000;
 function hearReport(story: Story, { attempt: number, report }: FactOf<'reported'>, now: number): Story {
   switch (report.outcome) {
     case 'finished':
-      return change(story, number, { phase: 'finished', watched: false });
+      return finish(story, number);
     case 'failed':
-      return change(story, number, { phase: 'failed', failure: report.failure, watched: false });
+      return change(story, number, { phase: 'failed', failure: report.failure, watchedAt: null });
     case 'queued': {
       const attempt = story.attempts.find((candidate) => candidate.number === number);
       if (attempt === undefined) return story;
       return change(story, number, {
         since: now,
         checkAt: now + queuedCheckDelayMs(targetOf(story, attempt)),
-        watched: false,
+        watchedAt: null,
       });
     }
   }
@@ -208,6 +217,20 @@ function change(story: Story, number: number, changes: Partial<AttemptStory>): S
     attempt.number === number && !hasEnded(attempt) ? { ...attempt, ...changes } : attempt,
   );
   return { ...story, attempts };
+}
+
+/** A video counts also where we had given up on the answer to its POST: it is paid for. */
+function finish(story: Story, number: number): Story {
+  const attempts = story.attempts.map((attempt) =>
+    attempt.number === number && (!hasEnded(attempt) || isGivenUp(attempt))
+      ? { ...attempt, phase: 'finished' as const, watchedAt: null }
+      : attempt,
+  );
+  return { ...story, attempts };
+}
+
+function isGivenUp(attempt: AttemptStory): boolean {
+  return attempt.phase === 'failed' && attempt.failure?.code === 'submit_unknown';
 }
 
 function hasEnded(attempt: AttemptStory): boolean {

@@ -14,6 +14,4 @@ export interface VideoRequest {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly priority: Priority;
   readonly max_cost_usd?: number;
-  /** Set when the request came with a picture; where it lies is the job's own column. */
-  readonly has_image: boolean;
 }

@@ -8,8 +8,9 @@ import { createSimulator } from '../simulator/simulator.ts';
 import { demo } from './demo.ts';
 import { runApi } from './run-api.ts';
 import { runWorker } from './run-worker.ts';
-import { assertReady, prepareDatabase, readCatalogue, type Setting, startStack } from './start.ts';
-import { stopAll, type Stoppable, untilSignal } from './stop.ts';
+import { serveOps } from './serve-ops.ts';
+import { joinDatabase, migrateDatabase, readCatalogue, seedDatabase, type Setting, startStack } from './start.ts';
+import { createStarted, type Started, untilSignal } from './stop.ts';
 import { installRuntime, readTemporalSettings } from './temporal.ts';
 
 const usage = `Usage: spillway <command>
@@ -25,7 +26,7 @@ const usage = `Usage: spillway <command>
   simulator  the vendor's protocol, played on SIMULATOR_PORT
 `;
 
-type Command = (setting: Setting, started: Stoppable[], values: Flags) => Promise<number>;
+type Command = (setting: Setting, started: Started, values: Flags) => Promise<number>;
 
 const commands: Readonly<Record<string, Command>> = { demo: runDemo, start, migrate, api, worker, simulator };
 
@@ -52,11 +53,11 @@ function parse(argv: readonly string[]): { command: string | undefined; flags: F
   return { command: positionals[0], flags: values };
 }
 
-async function runDemo(setting: Setting, started: Stoppable[], flags: Flags): Promise<number> {
+async function runDemo(setting: Setting, started: Started, flags: Flags): Promise<number> {
   return (await demo(setting, flags, started)) ? 0 : 1;
 }
 
-async function start(setting: Setting, started: Stoppable[]): Promise<number> {
+async function start(setting: Setting, started: Started): Promise<number> {
   const { api, backends } = await startStack(setting, started);
   setting.log.info({ api: api.url, ops: api.opsUrl, temporalUi: backends.temporalUiUrl }, 'Spillway is up');
   await setting.stopped;
@@ -66,34 +67,37 @@ async function start(setting: Setting, started: Stoppable[]): Promise<number> {
 async function migrate(setting: Setting): Promise<number> {
   const databaseUrl = required(setting.config.databaseUrl, 'DATABASE_URL');
   const { vendors } = await readCatalogue(setting);
-  await prepareDatabase(setting, databaseUrl, vendors);
+  await migrateDatabase(setting, databaseUrl);
+  await seedDatabase(setting, databaseUrl, vendors);
   return 0;
 }
 
-async function api(setting: Setting, started: Stoppable[]): Promise<number> {
+async function api(setting: Setting, started: Started): Promise<number> {
   const running = await runApi(await configured(setting));
-  started.push(running);
+  started.add(running);
   setting.log.info({ api: running.url, ops: running.opsUrl }, 'API is up');
   await setting.stopped;
   return 0;
 }
 
-async function worker(setting: Setting, started: Stoppable[]): Promise<number> {
+async function worker(setting: Setting, started: Started): Promise<number> {
   installRuntime();
-  started.push(await runWorker(await configured(setting)));
+  const settings = await configured(setting);
+  started.add(await runWorker(settings));
+  started.add(await serveOps(settings));
   setting.log.info('worker is up');
   await setting.stopped;
   return 0;
 }
 
-async function simulator(setting: Setting, started: Stoppable[]): Promise<number> {
+async function simulator(setting: Setting, started: Started): Promise<number> {
   const { config, secrets, log } = setting;
   if (config.isProduction) throw new ConfigError('The simulator does not run under NODE_ENV=production.');
   const { seed, tier, timeScale, port } = config.simulator;
   const webhookSecret = required(secrets.wavespeedWebhookSecret, 'WAVESPEED_WEBHOOK_SECRET');
   const played = createSimulator({ seed, tier, timeScale, webhookSecret, idSalt: randomBytes(6).toString('hex') });
   const { origin, close } = await played.listen(port, config.api.host);
-  started.push({ stop: close });
+  started.add({ stop: close });
   log.info({ origin }, 'simulator is up');
   await setting.stopped;
   return 0;
@@ -104,7 +108,7 @@ async function configured(setting: Setting) {
   const databaseUrl = required(setting.config.databaseUrl, 'DATABASE_URL');
   required(setting.config.temporal.address, 'TEMPORAL_ADDRESS');
   const { catalogue, vendors } = await readCatalogue(setting);
-  await assertReady(databaseUrl);
+  await joinDatabase(setting, databaseUrl, vendors);
   const temporal = readTemporalSettings();
   return { ...setting, databaseUrl, temporal, catalogue, vendors, publicUrl: setting.config.api.publicUrl };
 }
@@ -131,14 +135,20 @@ async function main(argv: readonly string[]): Promise<number> {
     // The demo's own output is for reading; its log is beside it.
     ...(isDemo ? { destination: `${config.dataDirectory}/demo/demo.log` } : {}),
   });
-  const started: Stoppable[] = [];
+  const started = createStarted((error) => log.error({ err: error }, 'stopping failed'));
   const stopped = untilSignal();
   try {
-    // A signal ends a command wherever it is. What it was just starting, the next start finds and takes over.
+    // A signal ends a command wherever it is; what it was just starting is stopped when it is there.
     return await Promise.race([run({ config, secrets, log, stopped }, started, flags), stopped.then(() => 0)]);
   } finally {
-    await stopAll(started, (error) => log.error({ err: error }, 'stopping failed'));
+    await started.stopAll();
+    endWhateverHappens();
   }
+}
+
+/** Everything is stopped in order. Should anything still hold the process, say a start that waits for a server, it goes. */
+function endWhateverHappens(): void {
+  setTimeout(() => process.exit(), 5_000).unref();
 }
 
 try {

@@ -6,7 +6,7 @@ import { createSimulator } from '../simulator/simulator.ts';
 import { createDemoClient, type DemoClient, type Video } from './demo-client.ts';
 import { createLivePrinter, progressLine } from './progress-bar.ts';
 import { type Setting, startStack } from './start.ts';
-import type { Stoppable } from './stop.ts';
+import type { Started } from './stop.ts';
 
 export interface DemoOptions {
   readonly once: boolean;
@@ -19,7 +19,7 @@ export interface DemoOptions {
 const companions = 4;
 
 /** The whole way of one request, on this machine: the vendor is the simulator, everything else is real. */
-export async function demo(setting: Setting, options: DemoOptions, started: Stoppable[]): Promise<boolean> {
+export async function demo(setting: Setting, options: DemoOptions, started: Started): Promise<boolean> {
   const say = (line = ''): void => void process.stdout.write(`${line}\n`);
   say('Spillway demo: Postgres, Temporal, API, worker, and a simulator that plays the vendor. No key, no cost.');
   const staged = await stage(setting, started);
@@ -69,14 +69,14 @@ async function tellSuccess(client: DemoClient, video: Video, say: (line: string)
 }
 
 /** The vendor's part is played by a server of its own; callbacks come back to the API over loopback. */
-async function stage(setting: Setting, started: Stoppable[]): Promise<Setting> {
+async function stage(setting: Setting, started: Started): Promise<Setting> {
   const { config, secrets } = setting;
   if (config.isProduction) throw new Error('The demo plays a vendor and does not run under NODE_ENV=production.');
   const webhookSecret = `whsec_${randomBytes(24).toString('base64')}`;
   const { seed, timeScale, tier } = config.simulator;
   const simulator = createSimulator({ seed, timeScale, tier, webhookSecret, idSalt: randomBytes(6).toString('hex') });
   const { origin, close } = await simulator.listen();
-  started.push({ stop: close });
+  started.add({ stop: close });
   const port = await freeOr(config.api.port);
   return {
     ...setting,
@@ -90,7 +90,9 @@ function demoConfig(config: Config, at: { simulatorOrigin: string; port: number;
     ...config,
     simulated: true,
     spendCapUsd: undefined,
-    // Its jobs are not to be found among real ones.
+    // Its jobs are never to be found among real ones: it always brings servers of its own.
+    databaseUrl: undefined,
+    temporal: { ...config.temporal, address: undefined, uiUrl: undefined },
     dataDirectory: join(config.dataDirectory, 'demo'),
     wavespeed: { tier: config.simulator.tier, baseUrl: at.simulatorOrigin },
     api: {

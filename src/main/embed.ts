@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import { startEmbeddedPostgres } from '../embedded/postgres.ts';
 import { findTemporalCli } from '../embedded/temporal-cli.ts';
 import { startDevServer } from '../embedded/temporal.ts';
-import type { Stoppable } from './stop.ts';
+import type { Started } from './stop.ts';
 
 /** Where the database and Temporal are: as configured, else started here. */
 export interface Backends {
@@ -14,8 +14,8 @@ export interface Backends {
   readonly temporalUiUrl: string | undefined;
 }
 
-/** Only `start` and `demo` come here. What was started is added to `started`, for stopping. */
-export async function findBackends(config: Config, log: Logger, started: Stoppable[]): Promise<Backends> {
+/** Only `start` and `demo` come here. What was started is added to `started`. */
+export async function findBackends(config: Config, log: Logger, started: Started): Promise<Backends> {
   const say = (message: string, fields?: object): void => log.info({ ...fields }, message);
   const [databaseUrl, temporal] = await Promise.all([
     config.databaseUrl ?? embedPostgres(config, say, started),
@@ -30,17 +30,13 @@ export async function findBackends(config: Config, log: Logger, started: Stoppab
 
 type Say = (message: string, fields?: object) => void;
 
-async function embedPostgres(config: Config, log: Say, started: Stoppable[]): Promise<string> {
+async function embedPostgres(config: Config, log: Say, started: Started): Promise<string> {
   const postgres = await startEmbeddedPostgres({ directory: join(config.dataDirectory, 'postgres'), log });
-  started.push(postgres);
+  started.add(postgres);
   return postgres.url;
 }
 
-async function embedTemporal(
-  config: Config,
-  log: Say,
-  started: Stoppable[],
-): Promise<{ address: string; uiUrl: string }> {
+async function embedTemporal(config: Config, log: Say, started: Started): Promise<{ address: string; uiUrl: string }> {
   const cliPath = await findTemporalCli({
     configuredPath: config.temporal.cliPath,
     searchPath: config.searchPath,
@@ -49,6 +45,6 @@ async function embedTemporal(
   });
   const databaseFile = join(config.dataDirectory, 'temporal', 'temporal.db');
   const server = await startDevServer({ cliPath, databaseFile, searchAttributes: {}, log });
-  started.push(server);
+  started.add(server);
   return server;
 }

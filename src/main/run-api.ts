@@ -1,18 +1,20 @@
 import { Client, Connection } from '@temporalio/client';
+import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { register } from 'prom-client';
 import { createApp } from '../api/app.ts';
-import type { OpenVideo } from '../api/deps.ts';
-import { createOpsApp } from '../api/ops-app.ts';
+import type { AppDeps, OpenVideo } from '../api/deps.ts';
 import { listen } from '../api/server.ts';
 import { plan } from '../catalogue/plan.ts';
 import type { Catalogue } from '../catalogue/schema.ts';
 import type { Config, Secrets } from '../config.ts';
 import { timelineQueryName } from '../contracts/generate-video.ts';
 import { createPool } from '../db/pool.ts';
+import { findSpendCap } from '../db/pools.ts';
 import { createWakeUps } from '../db/wake-ups.ts';
 import { createLocalImageStore } from '../storage/image-store.ts';
-import type { Stoppable } from './stop.ts';
+import { serveOps } from './serve-ops.ts';
+import { type Stoppable, startTogether } from './stop.ts';
 import type { TemporalSettings } from './temporal.ts';
 import type { Vendors } from './vendors.ts';
 
@@ -36,19 +38,37 @@ const queryTimeoutMs = 2_000;
 
 /** The API needs Postgres. Temporal is looked up lazily: jobs are accepted while it is down. */
 export async function runApi(settings: ApiSettings): Promise<RunningApi> {
+  const { config, databaseUrl, temporal, log } = settings;
+  const onError = (error: unknown): void => log.warn({ err: error }, 'idle connection broke');
+  return await startTogether(onError, async (started) => {
+    const ops = started.add(await serveOps(settings));
+    const connection = Connection.lazy(temporal.connection);
+    started.add({ stop: () => connection.close() });
+    const pool = createPool({ url: databaseUrl, connectionsMax: 10, name: 'api', onError });
+    started.add({ stop: () => pool.end() });
+
+    const app = createApp(await appDeps(settings, { pool, connection }));
+    started.add({ stop: () => app.drain() });
+    const server = await listen(app.handler, { host: config.api.host, port: config.api.port });
+    started.add({ stop: () => server.close() });
+    started.add({ stop: async () => ops.close() });
+    return { url: server.url, opsUrl: ops.url };
+  });
+}
+
+async function appDeps(
+  settings: ApiSettings,
+  { pool, connection }: { pool: Pool; connection: Connection },
+): Promise<AppDeps> {
   const { config, secrets, catalogue, vendors, log } = settings;
-  const onError = (error: Error): void => log.warn({ err: error }, 'idle database connection broke');
-  const pool = createPool({ url: settings.databaseUrl, connectionsMax: 10, name: 'api', onError });
-  const connection = Connection.lazy(settings.temporal.connection);
   const client = new Client({ connection, namespace: settings.temporal.namespace });
   const wakeUps = createWakeUps(pool);
   const planSettings = {
     callbacks: settings.publicUrl !== undefined,
-    pricesNeeded: config.spendCapUsd !== undefined,
+    pricesNeeded: (await findSpendCap(pool)) !== null,
     stoppable: vendors.stoppable,
   };
-
-  const app = createApp({
+  return {
     pool,
     plan: (wish) => plan(catalogue, planSettings, wish),
     providers: vendors.providers,
@@ -67,40 +87,14 @@ export async function runApi(settings: ApiSettings): Promise<RunningApi> {
     notifyAccepted: () => wakeUps.send('grant'),
     logger: log,
     registry: register,
-  });
-  let closing = false;
-  const temporalReady = async (): Promise<boolean> => {
-    await connection.withDeadline(Date.now() + 1_000, () => connection.ensureConnected());
-    return true;
-  };
-  const opsApp = createOpsApp({ pool, temporalReady, registry: register, isClosing: () => closing });
-  const server = await listen(app.handler, { host: config.api.host, port: config.api.port });
-  const ops = await listen(opsApp, { host: config.api.host, port: config.api.opsPort });
-  return {
-    url: server.url,
-    opsUrl: ops.url,
-    async stop() {
-      closing = true;
-      await server.close();
-      await app.drain();
-      await ops.close();
-      await pool.end();
-      await connection.close();
-    },
   };
 }
 
 /** A video lies at the vendor that made it, or on that vendor's public storage. */
 function openFrom({ openVideo }: Vendors): OpenVideo {
-  return async (url, range) => {
-    let refusal: unknown;
-    for (const open of openVideo.values()) {
-      try {
-        return await open({ url, ...(range === undefined ? {} : { range }) });
-      } catch (error) {
-        refusal = error;
-      }
-    }
-    throw refusal;
+  return async (provider, url, range) => {
+    const open = openVideo.get(provider);
+    if (open === undefined) throw new Error(`the catalogue no longer names the provider ${provider}`);
+    return await open({ url, ...(range === undefined ? {} : { range }) });
   };
 }

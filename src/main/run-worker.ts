@@ -8,15 +8,15 @@ import type { Catalogue } from '../catalogue/schema.ts';
 import type { Config } from '../config.ts';
 import { checkTaskQueue, taskQueue } from '../contracts/generate-video.ts';
 import { createPool } from '../db/pool.ts';
-import { createWakeUps, listenToWakeUps } from '../db/wake-ups.ts';
+import { listenToWakeUps } from '../db/wake-ups.ts';
 import { grantPass } from '../dispatch/grant-pass.ts';
 import { createRelay } from '../dispatch/mailbox-relay.ts';
 import { reconcile } from '../dispatch/reconciler.ts';
 import { sweep } from '../dispatch/sweeper.ts';
-import { type Loop, startLoop } from '../dispatch/wake.ts';
+import { type Loop, type LoopSettings, startLoop } from '../dispatch/wake.ts';
 import { createLocalImageStore } from '../storage/image-store.ts';
 import { repairs, swept } from './metrics.ts';
-import type { Stoppable } from './stop.ts';
+import { type Stoppable, startTogether } from './stop.ts';
 import { connectToTemporal, type TemporalSettings } from './temporal.ts';
 import type { Vendors } from './vendors.ts';
 
@@ -30,20 +30,46 @@ export interface WorkerSettings {
   readonly log: Logger;
 }
 
-/** Longer than a submit's HTTP timeout: a POST under way is never cut off. */
+/** Activities under way are asked to end only after this, and waited for in any case: a POST is never cut off. */
 const shutdownGraceMs = 35_000;
 const relayHandsMax = 50;
+/** Every callback frees a slot and wakes the grant pass: in a flood most passes would find one to grant, or none. */
+const grantGapMs = 100;
 
 /** Workflows, activities and the dispatcher, in one process. Stops in the order that loses nothing. */
 export async function runWorker(settings: WorkerSettings): Promise<Stoppable> {
   const { databaseUrl, log } = settings;
-  const onError = (error: Error): void => log.warn({ err: error }, 'idle database connection broke');
-  const pool = createPool({ url: databaseUrl, connectionsMax: 20, name: 'worker', statementTimeoutMs: 5_000, onError });
-  const connection = await connectToTemporal(settings.temporal);
-  const { dispatch, wake } = startDispatch(settings, { pool, connection });
-  const workers = await createWorkers(settings, { pool, connection, onQueued: () => wake(['grant']) });
+  const onError = (error: unknown): void => log.warn({ err: error }, 'worker lost a connection');
+  return await startTogether(onError, async (started) => {
+    const connection = await connectToTemporal(settings.temporal);
+    started.add({ stop: () => connection.close() });
+    const pool = createPool({
+      url: databaseUrl,
+      connectionsMax: 20,
+      name: 'worker',
+      statementTimeoutMs: 5_000,
+      onError,
+    });
+    started.add({ stop: () => pool.end() });
+
+    // Nothing is granted before there is somebody to work on it.
+    let wake: Wake = () => undefined;
+    const workers = await createWorkers(settings, { pool, connection, onQueued: () => wake(['grant']) });
+    started.add(runToTheEnd(workers, log));
+    const dispatch = startDispatch(settings, { pool, connection });
+    wake = dispatch.wake;
+    started.add(dispatch);
+    const listener = listenToWakeUps(databaseUrl, wake);
+    started.add({ stop: () => listener.close() });
+    return {};
+  });
+}
+
+type Wake = (kinds: readonly string[]) => void;
+
+/** A worker that ends by itself takes its process along: half a worker would look like a whole one. */
+function runToTheEnd(workers: readonly Worker[], log: Logger): Stoppable {
   const running = Promise.all(workers.map((worker) => worker.run()));
-  const listener = listenToWakeUps(databaseUrl, wake);
   running.catch((error: unknown) => {
     log.fatal({ err: error }, 'worker ended by itself');
     process.exitCode = 1;
@@ -51,12 +77,8 @@ export async function runWorker(settings: WorkerSettings): Promise<Stoppable> {
   });
   return {
     async stop() {
-      await listener.close();
-      await Promise.all(dispatch.map((loop) => loop.stop()));
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await running.catch(() => undefined);
-      await pool.end();
-      await connection.close();
     },
   };
 }
@@ -107,18 +129,16 @@ async function createWorkers(
   ]);
 }
 
-interface Dispatch {
-  readonly dispatch: readonly Loop[];
-  readonly wake: (kinds: readonly string[]) => void;
+interface Dispatch extends Stoppable {
+  readonly wake: Wake;
 }
 
 /** The loops of dispatch. Each works when it is woken and looks by itself now and then. */
 function startDispatch(settings: WorkerSettings, { pool, connection }: WorkerParts): Dispatch {
   const { config, temporal, vendors, log } = settings;
   const client = new Client({ connection, namespace: temporal.namespace });
-  const wakeUps = createWakeUps(pool);
-  const loop = (name: string, everyMs: number, round: () => Promise<'again' | 'idle'>): Loop =>
-    startLoop({ name, everyMs, round, onError: (error) => log.warn({ err: error, loop: name }, 'round failed') });
+  const loop = (name: string, settings: Omit<LoopSettings, 'onError'>): Loop =>
+    startLoop({ ...settings, onError: (error) => log.warn({ err: error, loop: name }, 'round failed') });
 
   const relay = createRelay({
     pool,
@@ -128,40 +148,44 @@ function startDispatch(settings: WorkerSettings, { pool, connection }: WorkerPar
     log,
     onFree: () => deliveries.wake(),
   });
-  const deliveries = loop('relay', 250, async () => ((await relay.takeUp()) > 0 ? 'again' : 'idle'));
-  const grants = loop('grants', 250, async () => {
-    const granted = await grantPass({ pool, submittingMax: config.submittingMax, startSlots: () => relay.freeHands() });
-    if (granted === 0) return 'idle';
-    deliveries.wake();
-    wakeUps.send('mail');
-    return 'again';
+  const deliveries = loop('relay', {
+    everyMs: 250,
+    round: async () => ((await relay.takeUp()) > 0 ? 'again' : 'idle'),
   });
-  const sweeper = loop('sweeper', 1_000, async () => {
-    await sweep({
-      pool,
-      stuckAfterMs: config.stuckAfterMs,
-      visibleMax: 100,
-      onSwept: (kind, count) => swept.inc({ kind }, count),
-    });
-    return 'idle';
+  const grants = loop('grants', {
+    everyMs: 250,
+    gapMs: grantGapMs,
+    round: async () => {
+      const startSlots = (): number => relay.freeHands();
+      const granted = await grantPass({ pool, submittingMax: config.submittingMax, startSlots });
+      if (granted === 0) return 'idle';
+      deliveries.wake();
+      return 'again';
+    },
+  });
+  const onSwept = (kind: string, count: number): void => swept.inc({ kind }, count);
+  const sweeper = loop('sweeper', {
+    everyMs: 1_000,
+    round: async () => await sweep({ pool, stuckAfterMs: config.stuckAfterMs, visibleMax: 100, onSwept }),
   });
   const everyMs = config.reconcileEveryMs;
-  const reconciler = loop('reconciler', everyMs, async () => {
-    const { providers } = vendors;
-    const onRepair = (repair: string, count: number): void => repairs.inc({ repair }, count);
-    await reconcile({ pool, client, providers, silentMs: 2 * everyMs, zombieEveryMs: everyMs, log, onRepair });
-    return 'idle';
+  const onRepair = (repair: string, count: number): void => repairs.inc({ repair }, count);
+  const { providers } = vendors;
+  const reconciler = loop('reconciler', {
+    everyMs,
+    round: async () => {
+      await reconcile({ pool, client, providers, silentMs: 2 * everyMs, zombieEveryMs: everyMs, log, onRepair });
+      return 'idle';
+    },
   });
-  const wake = (kinds: readonly string[]): void => {
-    if (kinds.includes('mail')) deliveries.wake();
-    if (kinds.includes('grant')) grants.wake();
-  };
-  const delivered: Loop = {
-    ...deliveries,
+  return {
+    wake(kinds) {
+      if (kinds.includes('mail')) deliveries.wake();
+      if (kinds.includes('grant')) grants.wake();
+    },
     async stop() {
-      await deliveries.stop();
+      await Promise.all([grants, sweeper, reconciler, deliveries].map((one) => one.stop()));
       await relay.idle();
     },
   };
-  return { dispatch: [grants, sweeper, reconciler, delivered], wake };
 }

@@ -3,14 +3,15 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { catalogueWarnings, loadCatalogue } from '../catalogue/load.ts';
 import { type Catalogue, withDurationsScaled } from '../catalogue/schema.ts';
-import type { Config, Secrets } from '../config.ts';
+import { type Config, ConfigError, type Secrets } from '../config.ts';
+import { claimDeployment } from '../db/deployment.ts';
 import { assertSchemaIsCurrent, migrate } from '../db/migrate.ts';
 import { createPool } from '../db/pool.ts';
 import { setSpendCap, upsertPools } from '../db/pools.ts';
 import { type Backends, findBackends } from './embed.ts';
 import { type RunningApi, runApi } from './run-api.ts';
 import { runWorker } from './run-worker.ts';
-import type { Stoppable } from './stop.ts';
+import type { Started } from './stop.ts';
 import { installRuntime, readTemporalSettings } from './temporal.ts';
 import { buildVendors, type Vendors } from './vendors.ts';
 
@@ -39,21 +40,38 @@ export async function readCatalogue({
   return { catalogue, vendors: buildVendors(catalogue, config, secrets) };
 }
 
-/** Brings the schema up to date and seeds what the catalogue and the configuration say. */
-export async function prepareDatabase(setting: Setting, databaseUrl: string, vendors: Vendors): Promise<void> {
-  const { config, log } = setting;
+/** Brings the schema up to date. */
+export async function migrateDatabase({ log }: Setting, databaseUrl: string): Promise<void> {
   await migrate({
     url: databaseUrl,
     directory: migrationsDirectory,
     log: (message) => log.debug({ message }, 'migration'),
   });
-  const pool = createPool({ url: databaseUrl, connectionsMax: 1, name: 'migrate', onError: () => undefined });
+}
+
+/**
+ * Writes down what the catalogue and the configuration say of pools and of the cap on spending, whoever starts. A cap
+ * that is not mentioned stays. Refuses the database of another kind of deployment: simulated and paid jobs never mix.
+ */
+export async function seedDatabase({ config }: Setting, databaseUrl: string, vendors: Vendors): Promise<void> {
+  const pool = createPool({ url: databaseUrl, connectionsMax: 1, name: 'seed', onError: () => undefined });
   try {
+    const deployment = await claimDeployment(pool, config.simulated);
+    if (deployment.simulated !== config.simulated) {
+      const [kind, other] = deployment.simulated ? ['simulated', 'real'] : ['real', 'simulated'];
+      throw new ConfigError(
+        `DATABASE_URL belongs to a deployment with a ${kind} vendor. Use another one for a ${other} vendor.`,
+      );
+    }
     await upsertPools(pool, vendors.pools);
-    await setSpendCap(pool, config.spendCapUsd === undefined ? null : Math.round(config.spendCapUsd * 1e6));
+    if (config.spendCapUsd !== undefined) await setSpendCap(pool, capUsdMicros(config.spendCapUsd));
   } finally {
     await pool.end();
   }
+}
+
+function capUsdMicros(cap: number | 'none'): number | null {
+  return cap === 'none' ? null : Math.round(cap * 1e6);
 }
 
 export interface Stack {
@@ -61,26 +79,26 @@ export interface Stack {
   readonly backends: Backends;
 }
 
-/** Everything in one process, on embedded servers where none are configured. What was started is added to `started`. */
-export async function startStack(setting: Setting, started: Stoppable[]): Promise<Stack> {
+/** Everything in one process, on embedded servers where none are configured. */
+export async function startStack(setting: Setting, started: Started): Promise<Stack> {
   const { config, secrets, log } = setting;
   const { catalogue, vendors } = await readCatalogue(setting);
   installRuntime();
   const backends = await findBackends(config, log, started);
   const { databaseUrl } = backends;
-  await prepareDatabase(setting, databaseUrl, vendors);
+  await migrateDatabase(setting, databaseUrl);
+  await seedDatabase(setting, databaseUrl, vendors);
   const temporal = readTemporalSettings(backends.temporalAddress);
   const { publicUrl } = config.api;
   if (publicUrl === undefined) log.info('PUBLIC_URL is not set: no callbacks are registered, every job is polled');
 
   const common = { config, secrets, databaseUrl, temporal, catalogue, vendors, publicUrl, log };
-  started.push(await runWorker(common));
-  const api = await runApi(common);
-  started.push(api);
-  return { api, backends };
+  started.add(await runWorker(common));
+  return { api: started.add(await runApi(common)), backends };
 }
 
 /** `api` and `worker` migrate nothing: a deployment does that once, before it starts them. */
-export async function assertReady(databaseUrl: string): Promise<void> {
+export async function joinDatabase(setting: Setting, databaseUrl: string, vendors: Vendors): Promise<void> {
   await assertSchemaIsCurrent(databaseUrl, migrationsDirectory);
+  await seedDatabase(setting, databaseUrl, vendors);
 }

@@ -9,12 +9,10 @@ export interface TemporalSettings {
 }
 
 export function readTemporalSettings(embeddedAddress?: string): TemporalSettings {
+  // An embedded server knows no TLS, no key and one namespace, whatever is configured for others.
+  if (embeddedAddress !== undefined) return { connection: { address: embeddedAddress }, namespace: 'default' };
   const { connectionOptions, namespace } = loadClientConnectConfig();
-  const address = embeddedAddress ?? connectionOptions.address;
-  return {
-    connection: { ...connectionOptions, ...(address === undefined ? {} : { address }) },
-    namespace: namespace ?? 'default',
-  };
+  return { connection: connectionOptions, namespace: namespace ?? 'default' };
 }
 
 /**

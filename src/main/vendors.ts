@@ -1,7 +1,7 @@
 import { limitsOfPreset, type Catalogue } from '../catalogue/schema.ts';
 import { ConfigError, type Config, type Secrets } from '../config.ts';
 import type { PoolLimits } from '../db/pools.ts';
-import { createVideoOpener, type OpenRemoteVideo } from '../providers/http.ts';
+import { createVideoOpener, type OpenRemoteVideo } from '../providers/video.ts';
 import type { VideoProvider } from '../providers/provider.ts';
 import { createProvider } from '../providers/registry.ts';
 

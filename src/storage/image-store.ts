@@ -52,15 +52,25 @@ export function createLocalImageStore(directory: string): ImageStore {
 /** A reader finds the whole file or none, also after a power cut: a job that was accepted has its picture. */
 async function writeDurably(directory: string, key: string, bytes: Uint8Array): Promise<void> {
   const temporary = join(directory, `.${key}.part`);
-  const file = await open(temporary, 'w', 0o600);
+  try {
+    await writeAndSync(temporary, bytes);
+    await rename(temporary, join(directory, key));
+  } catch (error) {
+    // A full disk must not be kept full by what did not fit.
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncDirectory(directory);
+}
+
+async function writeAndSync(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'w', 0o600);
   try {
     await file.writeFile(bytes);
     await file.sync();
   } finally {
     await file.close();
   }
-  await rename(temporary, join(directory, key));
-  await syncDirectory(directory);
 }
 
 async function syncDirectory(directory: string): Promise<void> {

@@ -24,13 +24,9 @@ const timelineQuery = defineQuery<Timeline>(timelineQueryName);
  * One job, from its first permit to the verdict that stands. Facts arrive as signals and as answers of activities and
  * are folded into the story; `nextStep` decides; this loop carries out. Postgres has the last word on every outcome.
  */
-export async function generateVideo({
-  jobId,
-  route,
-  permit,
-  known = [],
-}: GenerateVideoInput): Promise<GenerateVideoResult> {
-  let story = openStory(route, known, Date.now());
+export async function generateVideo(input: GenerateVideoInput): Promise<GenerateVideoResult> {
+  const { jobId, permit } = input;
+  let story = openStory(input, Date.now());
   const watches = new Map<number, CancellationScope>();
   // Before the handlers: a callback that waits for them, as after a reset, has to find its attempt.
   if (permit !== undefined) hear({ kind: 'permit', ...permit });

@@ -128,7 +128,7 @@ export async function openActivityBench(): Promise<ActivityBench> {
         {
           id: jobId,
           tenant: 'default',
-          request: { ...wish, prompt: promptOf(jobId) + marker, has_image: inputImage !== undefined, ...request },
+          request: { ...wish, prompt: promptOf(jobId) + marker, ...request },
           route: [{ ...wan, ...target }],
           inputImage: inputImage ?? null,
           queueTtlSeconds: 3_600,

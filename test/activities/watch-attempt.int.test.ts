@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SubmitOrder } from '../../src/contracts/activities.ts';
 import { endAttempt } from '../../src/db/attempts.ts';
 import { failureOf } from '../../src/domain/failure.ts';
+import { type FoundOperation, ProviderUnreachableError } from '../../src/providers/provider.ts';
 import { createProvider } from '../../src/providers/registry.ts';
-import { type ActivityBench, type JobWish, openActivityBench } from './activity-bench.ts';
+import { type ActivityBench, type BenchDeps, type JobWish, openActivityBench } from './activity-bench.ts';
 
 let bench: ActivityBench;
 beforeAll(async () => {
@@ -155,6 +156,36 @@ describe('a submit whose answer was lost', () => {
     await age(order);
     expect(await notYet(order, { providers: new Map([['wavespeed', away]]) })).toMatchObject({ type: 'NotYet' });
     expect(await bench.attemptOf(order)).toMatchObject({ possible_duplicate: false });
+  });
+
+  /** A vendor of which only the list is asked. */
+  function listing(find: () => Promise<readonly FoundOperation[]>): { deps: BenchDeps; asked: () => number } {
+    let count = 0;
+    const counted = async (): Promise<readonly FoundOperation[]> => {
+      count += 1;
+      return await find();
+    };
+    return { deps: { providers: new Map([['wavespeed', { ...away, find: counted }]]) }, asked: () => count };
+  }
+
+  test('is not looked for where the model has no field for our seed', async () => {
+    const kling = { name: 'wavespeed/kling-2.5-turbo', vendorModel: 'kwaivgi/kling-v2.5-turbo-pro/text-to-video' };
+    const order = await submitOne({ fault: 'submit-500-before', target: kling });
+    const { deps, asked } = listing(async () => []);
+    expect(await notYet(order, deps)).toMatchObject({ type: 'NotYet' });
+    await age(order);
+    expect(await watch(order, deps)).toMatchObject({ failure: { code: 'submit_unknown' } });
+    expect(asked()).toBe(0);
+  });
+
+  test('has its grace, and no longer, where the list is too long to be read', async () => {
+    const order = await submitOne({ fault: 'submit-500-before' });
+    const failure = failureOf('provider_unavailable', { vendorCode: 'list_too_long' });
+    const { deps, asked } = listing(() => Promise.reject(new ProviderUnreachableError(failure)));
+    expect(await notYet(order, deps)).toMatchObject({ type: 'NotYet' });
+    await age(order);
+    expect(await watch(order, deps)).toMatchObject({ failure: { code: 'submit_unknown' } });
+    expect(asked()).toBe(2);
   });
 
   test('under the caller’s own seed is nobody’s to adopt', async () => {

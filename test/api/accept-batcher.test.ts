@@ -134,10 +134,18 @@ test('a silent writer is not waited for, and what waited behind it is never writ
     },
   });
   const results = await Promise.allSettled([batcher.submit(1), batcher.submit(2)]);
-  expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  expect(results.map((result) => result.status === 'rejected' && result.reason)).toMatchObject([
+    { name: 'BatchUnansweredError', inDoubt: true },
+    { name: 'BatchUnansweredError', inDoubt: false },
+  ]);
   release();
   await batcher.drain();
   expect(batches).toEqual([[1]]);
+});
+
+test('whoever has less time left waits less', async () => {
+  const { batcher } = setup({ waitMsMax: 60_000, write: () => new Promise(() => undefined) });
+  await expect(batcher.submit(1, 20)).rejects.toBeInstanceOf(BatchUnansweredError);
 });
 
 test('drains what is under way, and an idle batcher at once', async () => {

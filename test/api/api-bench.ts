@@ -41,7 +41,7 @@ export const target: RouteTarget = {
   priceUsdMicros: 500_000,
 };
 
-function planOneTarget({ request }: Wish): PlanResult {
+export function planOneTarget({ request }: Wish): PlanResult {
   if (request.model === 'unknown') {
     return {
       kind: 'refused',

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ApiBench, openApiBench } from './api-bench.ts';
+import { type ApiBench, openApiBench, planOneTarget } from './api-bench.ts';
 
 let bench: ApiBench;
 let png: Buffer;
@@ -91,7 +91,7 @@ test('the form of the client package is taken, with a picture', async () => {
   const video = await response.json();
   const { rows } = await bench.database.pool.query('SELECT request, input_image FROM jobs WHERE id = $1', [video.id]);
   expect(rows).toMatchObject([
-    { request: { seed: 7, audio: true, metadata: { a: 'b' }, has_image: true }, input_image: `${video.id}.png` },
+    { request: { seed: 7, audio: true, metadata: { a: 'b' } }, input_image: `${video.id}.png` },
   ]);
   expect(await readdir(bench.imagesDirectory)).toContain(`${video.id}.png`);
 });
@@ -319,5 +319,49 @@ test('the cap on spending refuses what it has no room for', async () => {
     expect(await capped.count('jobs')).toBe(1);
   } finally {
     await capped.close();
+  }
+});
+
+/** A service that accepted under one catalogue and one cap, and has others since. */
+async function openChangedBench() {
+  let now = 0;
+  let refuses = false;
+  const changed = await openApiBench({
+    clock: () => now,
+    plan: (wish) => planOneTarget(refuses ? { ...wish, request: { ...wish.request, model: 'unknown' } } : wish),
+  });
+  return {
+    ...changed,
+    dropModel: () => (refuses = true),
+    async lowerCap() {
+      await changed.database.pool.query("UPDATE budgets SET cap_usd_micros = 1 WHERE id = 'global'");
+      now += 10_000;
+    },
+  };
+}
+
+test.each([
+  ['lowerCap', 429],
+  ['dropModel', 422],
+] as const)('an accepted job is replayed although it would be refused by now: %s', async (change, refusal) => {
+  const changed = await openChangedBench();
+  try {
+    const headers = { 'idempotency-key': 'standing' };
+    const first = await changed.post({ prompt: 'a' }, headers);
+    await changed[change]();
+    const again = await changed.post({ prompt: 'a' }, headers);
+    expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([202, 'true']);
+    expect(await again.text()).toBe(await first.text());
+
+    const other = await changed.post({ prompt: 'b' }, headers);
+    expect([other.status, (await other.json()).code]).toEqual([422, 'idempotency_key_reused']);
+
+    const fresh = await changed.post({ prompt: 'a' }, { 'idempotency-key': 'fresh' });
+    expect([fresh.status, (await fresh.json()).code]).not.toContain('idempotency_key_reused');
+    expect(fresh.status).toBe(refusal);
+    expect((await changed.post({ prompt: 'a' })).status).toBe(refusal);
+    expect([await changed.count('jobs'), await changed.count('idempotency_keys')]).toEqual([1, 1]);
+  } finally {
+    await changed.close();
   }
 });

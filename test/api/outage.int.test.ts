@@ -1,7 +1,9 @@
-import { databaseWaitMsMax } from '../../src/api/database-wait.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type pg from 'pg';
 import { createPool } from '../../src/db/pool.ts';
+import { limits } from '../../src/domain/limits.ts';
+import { intercept } from '../db/intercept.ts';
 import { type ApiBench, openApiBench } from './api-bench.ts';
 import { type CuttableProxy, openProxy } from './cuttable-proxy.ts';
 
@@ -38,7 +40,7 @@ async function timed(send: () => Promise<Response>): Promise<{ response: Respons
 const answerMsMax = 4_000;
 
 test('the API’s own deadline keeps the promise of two seconds', () => {
-  expect(databaseWaitMsMax).toBeLessThan(2_000);
+  expect(limits.databaseWaitMsMax).toBeLessThan(2_000);
 });
 
 test.each(['refuse', 'silent'] as const)(
@@ -72,6 +74,27 @@ test.each(['refuse', 'silent'] as const)(
   },
   30_000,
 );
+
+test('a database that is slow with every statement has one wait for all of a request', async () => {
+  let delayMs = 0;
+  const slow = await openApiBench({ poolOf: async ({ pool }) => intercept(pool, () => sleep(delayMs)) });
+  try {
+    const { id } = await (await slow.post({ prompt: 'a' })).json();
+    // Each statement alone is in time; two are not.
+    delayMs = limits.databaseWaitMsMax * 0.7;
+    const calls = [
+      () => slow.get(`/v1/videos/${id}`),
+      () => slow.get(`/v1/videos/${id}/timeline`),
+      () => fetch(`${slow.url}/v1/videos/${id}/cancel`, { method: 'POST' }),
+    ];
+    for (const { response, ms } of await Promise.all(calls.map(timed))) {
+      expect([response.status, (await response.json()).code]).toEqual([503, 'database_unavailable']);
+      expect(ms).toBeLessThan(answerMsMax);
+    }
+  } finally {
+    await slow.close();
+  }
+});
 
 test('a commit whose answer is lost is one job all the same', async () => {
   const before = await bench.count('jobs');

@@ -6,11 +6,15 @@ import { type ApiBench, beginAttempt, completeJob, openApiBench } from './api-be
 
 let bench: ApiBench;
 let opened: (url: string, range: string | undefined) => Promise<OpenedVideo>;
+let askedProvider: string | undefined;
 let queried: () => Promise<unknown>;
 beforeAll(async () => {
   bench = await openApiBench({
     servedBySimulator: true,
-    openVideo: (url, range) => opened(url, range),
+    openVideo: (provider, url, range) => {
+      askedProvider = provider;
+      return opened(url, range);
+    },
     queryTimeline: () => queried(),
   });
   await bench.database.pool.query(
@@ -52,6 +56,23 @@ test('a waiting job knows its place, by priority and then arrival', async () => 
     { position: 3, eta_seconds: 72, reason: 'waiting_capacity' },
     { position: 1, eta_seconds: 60, reason: 'waiting_capacity' },
   ]);
+});
+
+test('a job that the cap on spending holds back says so, until there is room', async () => {
+  let now = 0;
+  const capped = await openApiBench({ clock: () => now });
+  try {
+    const { id } = await (await capped.post({ prompt: 'a fox' })).json();
+    const queueUnder = async (capUsdMicros: number) => {
+      await capped.database.pool.query("UPDATE budgets SET cap_usd_micros = $1 WHERE id = 'global'", [capUsdMicros]);
+      now += 10_000;
+      return (await (await capped.get(`/v1/videos/${id}`)).json()).queue;
+    };
+    expect(await queueUnder(499_999)).toEqual({ position: 1, eta_seconds: null, reason: 'waiting_budget' });
+    expect(await queueUnder(500_000)).toMatchObject({ position: 1, reason: 'waiting_capacity' });
+  } finally {
+    await capped.close();
+  }
 });
 
 test('a job under way shows its progress, and goes by its tag', async () => {
@@ -176,6 +197,7 @@ test("the content is the provider's, under a type that no browser runs", async (
   });
   const response = await bench.get(`/v1/videos/${id}/content`);
   expect([response.status, await response.text()]).toEqual([200, 'https://acme.test/v.mp4']);
+  expect(askedProvider).toBe('acme');
   expect(response.headers.get('content-type')).toBe('video/mp4');
   expect(response.headers.get('x-content-type-options')).toBe('nosniff');
   expect(response.headers.get('content-disposition')).toBe(`attachment; filename="${id}.mp4"`);

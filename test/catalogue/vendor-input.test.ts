@@ -14,7 +14,6 @@ const request: VideoRequest = {
   seconds: 5,
   size: '720x1280',
   priority: 'normal',
-  has_image: false,
 };
 const everything: VideoRequest = {
   ...request,

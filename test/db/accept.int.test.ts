@@ -15,7 +15,7 @@ function newJob(overrides: Partial<NewJob> = {}): NewJob {
   return {
     id: `video_${uuidv7()}`,
     tenant: 'default',
-    request: { prompt: 'a fox', model: 'wan-2.6', seconds: 5, size: '1280x720', priority: 'normal', has_image: false },
+    request: { prompt: 'a fox', model: 'wan-2.6', seconds: 5, size: '1280x720', priority: 'normal' },
     route: [target],
     inputImage: null,
     queueTtlSeconds: 3_600,

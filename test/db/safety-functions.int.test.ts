@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answerAttempt, beginAttempt, endAttempt } from '../../src/db/attempts.ts';
 import { setSpendCap } from '../../src/db/pools.ts';
+import { listAttempts, listEvents } from '../../src/db/read-jobs.ts';
 import { queueAttempt, settleJob } from '../../src/db/settle.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import { beginOrder, createLedgerBench, type LedgerBench } from './ledger-bench.ts';
@@ -81,6 +82,14 @@ describe('begin_attempt allows one POST, once', () => {
     expect(await bench.count('permits', job)).toBe(0);
   });
 
+  test('a job that has ended needs its attempt no more: it is noted as unknown, and nobody waits for it', async () => {
+    const { job } = await begun();
+    await settleJob(bench.pool, job, { phase: 'cancelled' });
+    expect(await beginAttempt(bench.pool, beginOrder(job, '0'))).toMatchObject({ verdict: 'job_final' });
+    expect(await attemptOf(job)).toMatchObject({ state: 'unknown', ended_at: null });
+    expect(await beginAttempt(bench.pool, beginOrder(job, '0'))).toMatchObject({ verdict: 'job_final' });
+  });
+
   test('after a cancel of a job under way no further attempt begins', async () => {
     const { job } = await begun();
     await bench.pool.query(`SELECT request_cancel($1, 'default')`, [job]);
@@ -95,6 +104,19 @@ describe('answer_attempt', () => {
     await answerAttempt(bench.pool, { jobId: job, attempt: 1, state: 'accepted', operation: 'op-late' });
     await answerAttempt(bench.pool, { jobId: job, attempt: 1, state: 'unknown', operation: null });
     expect(await attemptOf(job)).toMatchObject({ state: 'accepted', operation: 'op-late' });
+  });
+
+  test('unknown says why, until the answer is known', async () => {
+    const { job } = await begun();
+    const failure = failureOf('provider_unavailable', { vendorCode: 'http_502' });
+    await answerAttempt(bench.pool, { jobId: job, attempt: 1, state: 'unknown', operation: null, failure });
+    expect(await listAttempts(bench.pool, job)).toMatchObject([{ state: 'unknown', failure }]);
+    expect((await listEvents(bench.pool, job)).at(-1)).toMatchObject({
+      kind: 'attempt.unknown',
+      data: { attempt: 1, failure: 'provider_unavailable' },
+    });
+    await answerAttempt(bench.pool, { jobId: job, attempt: 1, state: 'accepted', operation: `why-${job}` });
+    expect(await attemptOf(job)).toMatchObject({ state: 'accepted', failure: null });
   });
 
   test('one operation belongs to one attempt', async () => {

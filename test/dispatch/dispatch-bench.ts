@@ -93,7 +93,7 @@ function newJob(route: Route, { priority = 'normal', queueTtlSeconds = 3_600 }: 
   return {
     id: `video_${uuidv7()}`,
     tenant: 'default',
-    request: { prompt: 'a fox', model: 'wan-2.6', seconds: 5, size: '1280x720', priority, has_image: false },
+    request: { prompt: 'a fox', model: 'wan-2.6', seconds: 5, size: '1280x720', priority },
     route,
     inputImage: null,
     queueTtlSeconds,

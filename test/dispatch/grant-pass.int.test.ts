@@ -1,7 +1,9 @@
+import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { requestCancel } from '../../src/db/cancel.ts';
 import { beginAttempt, endAttempt } from '../../src/db/attempts.ts';
 import { inTransaction } from '../../src/db/pool.ts';
+import { setSpendCap } from '../../src/db/pools.ts';
 import { queueAttempt, settleJob } from '../../src/db/settle.ts';
 import type { WaitReason } from '../../src/domain/grants.ts';
 import { failureOf } from '../../src/domain/failure.ts';
@@ -159,6 +161,78 @@ describe('the limits of the account', () => {
     expect(await bench.grant({ startSlots: () => 3 })).toBe(3);
     expect(await bench.grant({ startSlots: () => 0 })).toBe(0);
     expect(await bench.grant({ startSlots: () => 3 })).toBe(2);
+  });
+});
+
+describe('mail that does not arrive', () => {
+  test('stops the grants of its pool until it has', async () => {
+    const pool = await bench.addPool({ perMinuteMax: 60 });
+    await bench.accept({ pool, count: 6 });
+    const refill = () => bench.pool.query(`UPDATE pools SET next_start_at = '-infinity' WHERE id = $1`, [pool]);
+    for (let granted = 0; granted < 3; granted += 1) {
+      expect(await bench.grant()).toBe(1);
+      await refill();
+    }
+    await bench.pool.query(`UPDATE permits SET start_at = start_at - interval '3 seconds' WHERE pool = $1`, [pool]);
+    let reasons: ReadonlyMap<WaitReason, number> = new Map();
+    const onPassedOver = (_pool: string, told: ReadonlyMap<WaitReason, number>) => (reasons = told);
+    expect(await bench.grant({ onPassedOver })).toBe(0);
+    expect([...reasons]).toEqual([['undelivered', 3]]);
+    const [first, second] = await bench.permitted(pool);
+    await bench.pool.query('DELETE FROM mailbox WHERE job = ANY($1)', [[first, second]]);
+    expect(await bench.grant()).toBe(1);
+  });
+});
+
+/** The same connections, and every statement that is said in their transactions. */
+function overheard(connections: pg.Pool): { readonly pool: pg.Pool; readonly said: string[] } {
+  const said: string[] = [];
+  const listening = (connection: pg.PoolClient): pg.PoolClient =>
+    calling(connection, 'query', (query) => {
+      const given: unknown = typeof query === 'string' ? query : Reflect.get(Object(query), 'name');
+      said.push(String(given).trim().split(/\W/)[0] ?? '');
+      return Reflect.apply(Reflect.get(connection, 'query'), connection, [query]);
+    });
+  const pool = calling(connections, 'connect', async () => listening(await connections.connect()));
+  return { pool, said };
+}
+
+/** The same object, but for one of its methods. */
+function calling<Target extends object>(
+  object: Target,
+  name: string,
+  method: (...given: unknown[]) => unknown,
+): Target {
+  return new Proxy(object, {
+    get(target, property) {
+      if (property === name) return method;
+      const value: unknown = Reflect.get(target, property);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+describe('the trips to the database', () => {
+  const trips = ['BEGIN', 'lock_pool', 'read_snapshot', 'claim_grants', 'COMMIT'];
+
+  test('are five for a grant, and none in a transaction where there is no room', async () => {
+    const pool = await bench.addPool({ outstandingMax: 1 });
+    await bench.accept({ pool, count: 2 });
+    const { pool: connections, said } = overheard(bench.pool);
+    expect(await bench.grant({ pool: connections })).toBe(1);
+    expect(said.splice(0)).toEqual(trips);
+    expect(await bench.grant({ pool: connections })).toBe(0);
+    expect(said).toEqual([]);
+  });
+
+  test('are two more where there is a cap', async () => {
+    const pool = await bench.addPool();
+    await bench.acceptOne({ pool });
+    await setSpendCap(bench.pool, 1_000_000_000);
+    const { pool: connections, said } = overheard(bench.pool);
+    expect(await bench.grant({ pool: connections })).toBe(1);
+    expect(said).toEqual(trips.toSpliced(2, 0, 'lock_budget', 'fold_refunds'));
+    await setSpendCap(bench.pool, null);
   });
 });
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PoolClient } from 'pg';
-import { claimGrants, headsOfPassMax, pinPlans, readSnapshot } from '../../src/db/grants.ts';
+import { beginWithPinnedPlans, claimGrants, headsOfPassMax, readSnapshot } from '../../src/db/grants.ts';
 import { createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 
 let bench: DispatchBench;
@@ -44,8 +44,7 @@ async function costOf(connection: PoolClient, execute: string): Promise<Cost> {
 }
 
 async function pass(connection: PoolClient, pool: string): Promise<{ read: Cost; claim: Cost }> {
-  await connection.query('BEGIN');
-  await pinPlans(connection);
+  await connection.query(beginWithPinnedPlans);
   // More often than Postgres plans anew: what is measured is the plan that it has decided to keep.
   for (let time = 0; time < 7; time += 1) await readSnapshot(connection, { pool, headsMax: headsOfPassMax });
   const read = await costOf(connection, `read_snapshot('${pool}', ${headsOfPassMax})`);

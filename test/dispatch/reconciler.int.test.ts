@@ -1,11 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import pino from 'pino';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { answerAttempt, beginAttempt } from '../../src/db/attempts.ts';
 import { asOnlyOne } from '../../src/db/only-one.ts';
 import { setSpendCap } from '../../src/db/pools.ts';
 import { settleJob } from '../../src/db/settle.ts';
 import { createRelay } from '../../src/dispatch/mailbox-relay.ts';
 import { reconcile, type ReconcilerDeps, type Repair } from '../../src/dispatch/reconciler.ts';
-import type { VideoProvider } from '../../src/providers/provider.ts';
+import { failureOf } from '../../src/domain/failure.ts';
+import { type Progress, ProviderUnreachableError, type VideoProvider } from '../../src/providers/provider.ts';
 import { createProvider } from '../../src/providers/registry.ts';
 import { createSimulator, type RunningSimulator } from '../../src/simulator/simulator.ts';
 import { beginOrder } from '../db/ledger-bench.ts';
@@ -37,6 +39,10 @@ beforeEach(async () => {
   );
 });
 
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
 type Repairs = Partial<Record<Repair, number>>;
 
 async function reconcileOnce(deps: Partial<ReconcilerDeps> = {}): Promise<Repairs> {
@@ -56,6 +62,8 @@ async function reconcileOnce(deps: Partial<ReconcilerDeps> = {}): Promise<Repair
   expect(ran).toBe(true);
   return repairs;
 }
+
+const away = (): VideoProvider => createProvider('wavespeed', { origin: 'http://127.0.0.1:1', apiKey });
 
 async function grantOne(target: { longestMs?: number } = {}): Promise<{ job: string; grant: string }> {
   const job = await bench.acceptOne({ pool: await bench.addPool(), target });
@@ -177,6 +185,12 @@ describe('a workflow that Temporal does not know', () => {
     await relay();
     const input = await inputOf(job);
     expect(input).toMatchObject({ known: [{ attempt: 1, target: 0, grant, phase: 'live' }] });
+    // Its time runs on: a new run is no new budget.
+    const { deadline } = await bench.row<{ deadline: number }>(
+      'SELECT floor(extract(epoch FROM run_deadline) * 1000)::float8 AS deadline FROM jobs WHERE id = $1',
+      job,
+    );
+    expect(input).toHaveProperty('runDeadlineAt', deadline);
     expect(input).not.toHaveProperty('permit');
   });
 
@@ -242,21 +256,55 @@ describe('permits', () => {
     expect(await reconcileOnce(everyHour)).toEqual({ zombie_ended: 1 });
   });
 
-  test('are free after the longest duration, whatever the vendor says or does not', async () => {
-    const [running, { job: unknown, grant }] = [
-      await submitOne({ longestMs: 1_000 }),
-      await grantOne({ longestMs: 1_000 }),
-    ];
-    await beginAttempt(bench.pool, beginOrder(unknown, grant));
-    for (const job of [running.job, unknown]) {
-      await settleJob(bench.pool, job, { phase: 'cancelled' });
-      await bench.pool.query(`UPDATE attempts SET submitted_at = submitted_at - interval '1 minute' WHERE job = $1`, [
-        job,
-      ]);
-    }
-    expect(await reconcileOnce()).toEqual({ zombie_expired: 2 });
+  const expire = (job: string) =>
+    bench.pool.query(`UPDATE attempts SET submitted_at = submitted_at - interval '1 minute' WHERE job = $1`, [job]);
+
+  test('are free after the longest duration where nobody can say what the vendor is doing', async () => {
+    const { job, grant } = await grantOne({ longestMs: 1_000 });
+    await beginAttempt(bench.pool, beginOrder(job, grant));
+    await expire(job);
+    expect(await reconcileOnce()).toEqual({ zombie_expired: 1 });
     expect(await bench.count('permits')).toBe(0);
-    expect(await attemptOf(unknown)).toMatchObject({ evidence: 'longest_duration', outcome: 'lost', cost: 500_000 });
+    expect(await attemptOf(job)).toMatchObject({ evidence: 'longest_duration', outcome: 'lost', cost: 500_000 });
+  });
+
+  test.each([
+    { vendor: 'can not be reached', providers: () => new Map([['vendor', away()]]) },
+    { vendor: 'is nobody that we know', providers: () => new Map<string, VideoProvider>() },
+  ])('are free after the longest duration when the vendor $vendor', async ({ providers }) => {
+    const { job } = await submitOne({ longestMs: 1_000 });
+    await expire(job);
+    expect(await reconcileOnce({ providers: providers() })).toEqual({ zombie_expired: 1 });
+    expect(await bench.count('permits', job)).toBe(0);
+  });
+
+  test('are held past the longest duration while the vendor says that it is at it, and somebody is warned', async () => {
+    const { job, operation } = await submitOne({ longestMs: 1_000 });
+    await settleJob(bench.pool, job, { phase: 'cancelled' });
+    await expire(job);
+    const lines: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+    expect(await reconcileOnce({ log })).toEqual({});
+    expect(await bench.count('permits', job)).toBe(1);
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ job, attempt: 1, provider: 'vendor' }]);
+    await finish(operation);
+    expect(await reconcileOnce()).toEqual({ zombie_ended: 1 });
+  });
+
+  test('of many zombies cost a vendor that is away one batch of questions a round', async () => {
+    await bench.accept({ pool: await bench.addPool(), count: 120 });
+    while ((await bench.grant()) > 0);
+    await bench.pool.query(
+      `INSERT INTO attempts (job, attempt, tenant, pool, target, target_name, provider, token, state, operation)
+       SELECT job, attempt, 'default', pool, target, 'vendor/model', 'vendor', 't', 'accepted', job FROM permits;
+       UPDATE permits SET zombie_since = now()`,
+    );
+    const check = vi.fn<VideoProvider['check']>(() =>
+      Promise.reject(new ProviderUnreachableError(failureOf('provider_unavailable'))),
+    );
+    const providers = new Map([['vendor', { ...provider, check }]]);
+    await reconcileOnce({ zombieEveryMs: 60_000, providers });
+    expect(check).toHaveBeenCalledTimes(50);
   });
 
   test('of more zombies than one look takes are all looked at in one round', async () => {
@@ -274,10 +322,55 @@ describe('permits', () => {
     const { job, operation } = await submitOne();
     await settleJob(bench.pool, job, { phase: 'cancelled' });
     await finish(operation);
-    const away = createProvider('wavespeed', { origin: 'http://127.0.0.1:1', apiKey });
-    expect(await reconcileOnce({ providers: new Map([['vendor', away]]) })).toEqual({});
+    expect(await reconcileOnce({ providers: new Map([['vendor', away()]]) })).toEqual({});
     expect(await bench.count('permits', job)).toBe(1);
     expect(await reconcileOnce()).toEqual({ zombie_ended: 1 });
+  });
+});
+
+describe('a round', () => {
+  const vacuums = async (): Promise<number> => {
+    const { count } = await bench.row<{ count: number }>(
+      `SELECT vacuum_count::int AS count FROM pg_stat_user_tables WHERE relname = 'tickets'`,
+    );
+    return count;
+  };
+
+  test('mends what needs no vendor before it waits for one', async () => {
+    const { job: closed } = await submitOne();
+    await relay();
+    await temporal.client.workflow.getHandle(closed).terminate();
+    const { job: zombie } = await submitOne();
+    await settleJob(bench.pool, zombie, { phase: 'cancelled' });
+    const seen: string[] = [];
+    const check = async (): Promise<Progress> => {
+      seen.push(await bench.phaseOf(closed));
+      return { kind: 'running' };
+    };
+    await reconcileOnce({ silentMs: 0, providers: new Map([['vendor', { ...provider, check }]]) });
+    // What the job left behind is a zombie by then, and looked at in the same round.
+    expect(seen).toEqual(['failed', 'failed']);
+  });
+
+  test('goes on without Temporal, and says that it is away', async () => {
+    const { job, operation } = await submitOne();
+    await settleJob(bench.pool, job, { phase: 'cancelled' });
+    await finish(operation);
+    const before = await vacuums();
+    vi.spyOn(temporal.client.workflow, 'list').mockImplementation(() => {
+      throw new Error('no Temporal');
+    });
+    await expect(reconcileOnce()).rejects.toThrow('no Temporal');
+    expect(await bench.count('permits', job)).toBe(0);
+    await expect.poll(vacuums).toBeGreaterThan(before);
+  });
+
+  test('has its own deadline for Temporal’s list', async () => {
+    const withDeadline = vi.spyOn(temporal.client, 'withDeadline');
+    const list = vi.spyOn(temporal.client.workflow, 'list');
+    await reconcileOnce();
+    expect(withDeadline).toHaveBeenCalledOnce();
+    expect(list.mock.invocationCallOrder[0]).toBeGreaterThan(withDeadline.mock.invocationCallOrder[0] ?? Infinity);
   });
 });
 

@@ -15,6 +15,23 @@ afterEach(async () => {
   await bench.pool.query('DELETE FROM mailbox; DELETE FROM tickets; DELETE FROM permits');
 });
 
+/** A begun job, its run deadline that long ago. */
+async function overrunBy(seconds: number): Promise<string> {
+  const job = await bench.acceptOne({ pool: await bench.addPool() });
+  await bench.grant();
+  const { grant } = await bench.row<{ grant: string }>(
+    'SELECT grant_id::text AS grant FROM permits WHERE job = $1',
+    job,
+  );
+  await beginAttempt(bench.pool, beginOrder(job, grant));
+  await bench.pool.query(`UPDATE jobs SET run_deadline = clock_timestamp() - $2 * interval '1 second' WHERE id = $1`, [
+    job,
+    seconds,
+  ]);
+  await bench.pool.query('DELETE FROM mailbox WHERE job = $1', [job]);
+  return job;
+}
+
 async function sweepOnce({ visibleMax = 0, pool = bench.pool } = {}): Promise<Record<string, number>> {
   const swept: Record<string, number> = {};
   const onSwept = (kind: string, count: number): void => void (swept[kind] = count);
@@ -43,7 +60,7 @@ describe('the queue deadline', () => {
     const pool = await bench.addPool();
     const [late = '', patient = ''] = await bench.accept({ pool, count: 2 });
     await makeOverdue(late);
-    expect(await sweepOnce()).toEqual({ queue_deadline: 1, stuck: 0 });
+    expect(await sweepOnce()).toEqual({ queue_deadline: 1, run_deadline: 0, stuck: 0 });
     expect(await bench.row('SELECT phase, failure FROM jobs WHERE id = $1', late)).toMatchObject({
       phase: 'failed',
       failure: { code: 'queue_deadline' },
@@ -51,7 +68,7 @@ describe('the queue deadline', () => {
     expect(await bench.count('tickets', late)).toBe(0);
     expect(await mailOf(late)).toEqual([]);
     expect(await bench.phaseOf(patient)).toBe('queued');
-    expect(await sweepOnce()).toEqual({ queue_deadline: 0, stuck: 0 });
+    expect(await sweepOnce()).toEqual({ queue_deadline: 0, run_deadline: 0, stuck: 0 });
   });
 
   test('tells the workflow of a job that was shown', async () => {
@@ -91,11 +108,37 @@ describe('the queue deadline', () => {
     expect(await bench.count('tickets', job)).toBe(1);
   });
 
-  test('of many ends a hundred a round', async () => {
+  test('of many ends a hundred a round, and another round follows at once', async () => {
     const jobs = await bench.accept({ pool: await bench.addPool(), count: 150 });
     await makeOverdue(...jobs);
-    expect(await sweepOnce()).toMatchObject({ queue_deadline: 100 });
-    expect(await sweepOnce()).toMatchObject({ queue_deadline: 50 });
+    const deps = { pool: bench.pool, stuckAfterMs: 60_000, visibleMax: 0, onSwept: () => undefined };
+    expect(await sweep(deps)).toBe('again');
+    expect(await bench.count('tickets')).toBe(50);
+    expect(await sweep(deps)).toBe('idle');
+    expect(await bench.count('tickets')).toBe(0);
+  });
+});
+
+describe('the run deadline', () => {
+  test('ends what its workflow has not ended a minute later, and tells the workflow', async () => {
+    const job = await overrunBy(61);
+    expect(await sweepOnce()).toMatchObject({ run_deadline: 1 });
+    expect(await bench.row('SELECT phase, failure FROM jobs WHERE id = $1', job)).toMatchObject({
+      phase: 'failed',
+      failure: { code: 'run_deadline' },
+    });
+    expect(await mailOf(job)).toEqual([{ kind: 'cancel', payload: {} }]);
+    // The vendor may still be at it.
+    expect(await bench.row('SELECT zombie_since IS NOT NULL AS zombie FROM permits WHERE job = $1', job)).toEqual({
+      zombie: true,
+    });
+    expect(await sweepOnce()).toMatchObject({ run_deadline: 0 });
+  });
+
+  test('is the workflow’s to keep until then', async () => {
+    const job = await overrunBy(50);
+    expect(await sweepOnce()).toMatchObject({ run_deadline: 0 });
+    expect(await bench.phaseOf(job)).toBe('in_progress');
   });
 });
 

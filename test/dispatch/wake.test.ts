@@ -20,7 +20,6 @@ function start(round: (number: number) => Promise<'again' | 'idle'>, everyMs = 3
   const waiting: { number: number; resolve: () => void }[] = [];
   const errors: unknown[] = [];
   const loop = startLoop({
-    name: 'test',
     everyMs,
     round: async () => {
       count += 1;

@@ -1,6 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { chooseGrants, type PoolSnapshot, type WaitingTicket, type WaitReason } from '../../src/domain/grants.ts';
+import {
+  chooseGrants,
+  hasRoom,
+  type PoolSnapshot,
+  type WaitingTicket,
+  type WaitReason,
+} from '../../src/domain/grants.ts';
 import { limits } from '../../src/domain/limits.ts';
 
 const now = 5_000_000;
@@ -21,6 +27,7 @@ function snapshot(changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
     nextStartAt: 0,
     submitting: 0,
     submittingMax: 1_000,
+    undelivered: 0,
     startSlots: 1_000,
     overlapTokens: 0,
     overlapAt: now,
@@ -44,6 +51,7 @@ const obstacles: readonly {
   { reason: 'capacity', pool: { outstandingMax: 5, outstanding: 5 } },
   { reason: 'rate', pool: { nextStartAt: now + limits.grantHorizonMs + 1 } },
   { reason: 'submitting', pool: { submitting: 7, submittingMax: 7 } },
+  { reason: 'undelivered', pool: { perMinuteMax: 120, undelivered: 3 } },
   { reason: 'workers', pool: { startSlots: 0 } },
   { reason: 'failover_budget', pool: { overlapTokens: 0.99 }, head: { overlap: true } },
 ];
@@ -185,6 +193,29 @@ test('at any rate: no two starts are closer than the interval, and a busy line l
   );
 });
 
+describe('while Temporal is away', () => {
+  /** Passes every 100 ms for a minute, of whose mail nothing arrives. */
+  function grantedInVain(perMinuteMax: number): number {
+    let pool = snapshot({ perMinuteMax, outstandingMax: 1e9, submittingMax: 1e9, waiting: line(100) });
+    const starts: number[] = [];
+    for (let pass = 0; pass < 600; pass += 1) {
+      const undelivered = starts.filter((at) => at < pool.now - 1_000).length;
+      const { granted, nextStartAt } = chooseGrants({ ...pool, undelivered });
+      starts.push(...granted.map(({ startAt }) => startAt));
+      pool = { ...pool, now: pool.now + 100, nextStartAt };
+    }
+    return starts.length;
+  }
+
+  test.each([60, 600, 1_200, 6_000])('what goes at once afterwards is no more than 2.5 s of %i a minute', (rate) => {
+    expect(grantedInVain(rate)).toBeLessThanOrEqual(Math.ceil((rate / 60) * 2.5) + 1);
+  });
+
+  test('one late message stops no pool, however slow', () => {
+    expect(chooseGrants(snapshot({ perMinuteMax: 1, undelivered: 1 })).granted).toHaveLength(1);
+  });
+});
+
 const anySnapshot: fc.Arbitrary<PoolSnapshot> = fc.record({
   now: fc.constant(now),
   outstandingMax: fc.integer({ min: 0, max: 60 }),
@@ -193,6 +224,7 @@ const anySnapshot: fc.Arbitrary<PoolSnapshot> = fc.record({
   nextStartAt: fc.integer({ min: now - 10_000, max: now + 100_000 }),
   submitting: fc.integer({ min: 0, max: 60 }),
   submittingMax: fc.integer({ min: 1, max: 60 }),
+  undelivered: fc.integer({ min: 0, max: 60 }),
   startSlots: fc.integer({ min: 0, max: 60 }),
   overlapTokens: fc.double({ min: 0, max: limits.overlapTokensMax, noNaN: true }),
   overlapAt: fc.integer({ min: now - 1_000_000, max: now + 1_000 }),
@@ -225,6 +257,19 @@ test('whatever the pool: nothing beyond its limits, and everybody is answered on
     }),
     { numRuns: 300 },
   );
+});
+
+test('a pool that is said to have no room would have granted nothing', () => {
+  const emptied = fc.property(anySnapshot, (pool) => {
+    fc.pre(!hasRoom(pool));
+    expect(chooseGrants(pool).granted).toEqual([]);
+  });
+  fc.assert(emptied, { numRuns: 300 });
+  expect(hasRoom(snapshot())).toBe(true);
+  expect(hasRoom(snapshot({ nextStartAt: now + 3_600_000 }))).toBe(true);
+  expect(hasRoom(snapshot({ nextStartAt: now + limits.grantHorizonMs + 1 }))).toBe(false);
+  expect(hasRoom(snapshot({ outstanding: 1_000 }))).toBe(false);
+  expect(hasRoom(snapshot({ submitting: 1_000 }))).toBe(false);
 });
 
 describe('overlaps', () => {

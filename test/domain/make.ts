@@ -38,7 +38,7 @@ export type Told = readonly [fact: Fact, at?: number];
 
 /** A story that has heard these facts, each at its moment, by default at the start. */
 export function storyOf(route: Route, ...facts: readonly Told[]): Story {
-  return facts.reduce((story, [fact, at = start]) => heard(story, fact, at), openStory(route, [], start));
+  return facts.reduce((story, [fact, at = start]) => heard(story, fact, at), openStory({ route }, start));
 }
 
 export const permit = (attempt = 1, target = attempt - 1): Fact => ({

@@ -3,13 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { failureOf } from '../../src/domain/failure.ts';
 import { limits } from '../../src/domain/limits.ts';
 import { nextStep, type Step } from '../../src/domain/next-step.ts';
+import { lookMs } from '../../src/domain/poll-schedule.ts';
 import { type Route, runBudgetMs } from '../../src/domain/route.ts';
 import {
   type Fact,
   heard,
+  isLive,
   type KnownAttempt,
   openStory,
   type Story,
+  targetOf,
   type TicketStory,
 } from '../../src/domain/story.ts';
 import {
@@ -331,6 +334,119 @@ describe('patience', () => {
   });
 });
 
+describe('money looks before it leaps', () => {
+  const impatientMs = 70_000;
+  const lookOfOneMs = 5_000;
+  const impatient: Route = threeTargets.map((target) => ({ ...target, patienceMs: impatientMs }));
+  const late = start + impatientMs;
+  const watch = (number: number) => ({ kind: 'watch', attempt: { number } });
+  const queue = (attempt: number, kind: TicketStory['kind']) => ({
+    kind: 'queue',
+    ticket: { attempt, target: attempt - 1, kind },
+  });
+  const wait = (untilMs: number) => ({ kind: 'wait', untilMs });
+
+  test.each<{ what: string; facts: readonly Told[]; at: number; expected: object }>([
+    {
+      what: 'a callback that is lost, with little patience: asks the provider',
+      facts: [],
+      at: late,
+      expected: watch(1),
+    },
+    {
+      what: 'a poll that has not answered yet: waits for it',
+      facts: [[watching(), late]],
+      at: late + lookOfOneMs - 1,
+      expected: wait(late + lookOfOneMs),
+    },
+    {
+      what: 'a poll that says nothing: overlaps',
+      facts: [[watching(), late]],
+      at: late + lookOfOneMs,
+      expected: queue(2, 'overlap'),
+    },
+    {
+      what: 'a poll that was begun long before patience ended: overlaps at once',
+      facts: [[watching(), late - 30_000]],
+      at: late,
+      expected: queue(2, 'overlap'),
+    },
+    {
+      what: 'a poll that was begun just before patience ended: waits for it',
+      facts: [[watching(), late - 1_000]],
+      at: late,
+      expected: wait(late - 1_000 + lookOfOneMs),
+    },
+    {
+      what: 'two attempts, one of which was asked for: asks for the other',
+      facts: [[watching(), start], ...live(2)],
+      at: late,
+      expected: watch(2),
+    },
+    {
+      what: 'two attempts, one of which was asked for just now: waits for it',
+      facts: [[watching(), start], ...live(2), [watching(2), late]],
+      at: late,
+      expected: wait(late + lookOfOneMs),
+    },
+    {
+      what: 'an attempt beside it that is not late: asks for the late one, and overlaps nothing',
+      facts: [[watching(), late], ...live(2, { at: late })],
+      at: late + lookOfOneMs,
+      expected: wait(late + impatientMs),
+    },
+  ])('$what', ({ facts, at, expected }) => {
+    expect(nextStep(storyOf(impatient, ...live(), ...facts), at)).toMatchObject(expected);
+  });
+
+  /** The worker comes back when patience is long over, and nobody has been asked yet. */
+  const back = start + 10 * impatientMs;
+  test.each<{ what: string; facts: readonly Told[]; at: number; expected: object }>([
+    { what: 'asks the provider first', facts: [], at: back, expected: watch(1) },
+    {
+      what: 'buys no second video where the poll finds the end',
+      facts: [
+        [watching(), back],
+        [finished(), back + lookOfOneMs],
+      ],
+      at: back + lookOfOneMs,
+      expected: { kind: 'settle', verdict: { phase: 'completed', attempt: 1 } },
+    },
+    {
+      what: 'goes elsewhere as after any failure where the poll finds one',
+      facts: [
+        [watching(), back],
+        [failed(1, 'no_credit'), back + 100],
+      ],
+      at: back + 100,
+      expected: queue(2, 'retry'),
+    },
+    {
+      what: 'has all its patience again where the poll finds the provider`s own queue',
+      facts: [
+        [watching(), back],
+        [reported(1, { outcome: 'queued' }), back + 100],
+        [watching(), back + 60_100],
+      ],
+      at: back + 60_100,
+      expected: wait(back + 100 + impatientMs),
+    },
+    {
+      what: 'overlaps where the poll says nothing in its time',
+      facts: [[watching(), back]],
+      at: back + lookOfOneMs,
+      expected: queue(2, 'overlap'),
+    },
+  ])('after an outage of the worker: $what', ({ facts, at, expected }) => {
+    expect(nextStep(storyOf(impatient, ...live(), ...facts), at)).toMatchObject(expected);
+  });
+
+  test('nothing is asked early where nobody else could try', () => {
+    const route: Route = [makeTarget({ patienceMs: impatientMs })];
+    expect(nextStep(storyOf(route, ...live()), late)).toEqual(wait(start + checkMs));
+  });
+});
+
 describe('while two attempts overlap', () => {
   const both: readonly Told[] = [...live(), [watching()], ...live(2), [watching(2)]];
 
@@ -423,8 +539,15 @@ describe('precedence', () => {
 describe('after an earlier run was lost', () => {
   const known = (...attempts: readonly Pick<KnownAttempt, 'phase' | 'failure'>[]): Story =>
     openStory(
-      twoTargets,
-      attempts.map((attempt, index) => ({ attempt: index + 1, target: index, grant: `g${index + 1}`, ...attempt })),
+      {
+        route: twoTargets,
+        known: attempts.map((attempt, index) => ({
+          attempt: index + 1,
+          target: index,
+          grant: `g${index + 1}`,
+          ...attempt,
+        })),
+      },
       start,
     );
 
@@ -465,11 +588,18 @@ interface Taken {
   readonly story: Story;
 }
 
+interface Life {
+  readonly happenings: readonly Told[][];
+  readonly stepMs: number;
+  readonly patienceMs: number;
+}
+
 /** Lives a story through: what happens, happens at every wait; then time goes on to the moment that is waited for. */
-function livedThrough(happenings: readonly Told[][], stepMs: number): readonly Taken[] {
+function livedThrough({ happenings, stepMs, patienceMs: patience }: Life): readonly Taken[] {
   const taken: Taken[] = [];
   const scripts = happenings.values();
-  let story = storyOf(threeTargets, [permit()]);
+  const route = threeTargets.map((target) => ({ ...target, patienceMs: patience }));
+  let story = storyOf(route, [permit()]);
   let now = start;
   while (taken.length < 500) {
     const step = nextStep(story, now);
@@ -504,12 +634,34 @@ function livedThrough(happenings: readonly Told[][], stepMs: number): readonly T
   throw new Error('the story never ends');
 }
 
+/** Whether everybody who may be at work was asked for, and had time to answer. */
+function hasLooked({ story, now }: Taken): boolean {
+  return story.attempts
+    .filter(isLive)
+    .every((attempt) => attempt.watchedAt !== null && attempt.watchedAt + lookMs(targetOf(story, attempt)) <= now);
+}
+
+const anyLife: fc.Arbitrary<Life> = fc.record({
+  happenings: fc.array(anyKnown, { maxLength: 20 }),
+  stepMs: fc.integer({ min: 0, max: 100_000 }),
+  patienceMs: fc.constantFrom(1, 70_000, 120_000),
+});
+
+test('whatever happens: nobody is paid beside an attempt that was not asked for', () => {
+  fc.assert(
+    fc.property(anyLife, (life) => {
+      const leaps = livedThrough(life).filter(({ step }) => step.kind === 'queue' && step.ticket.kind === 'overlap');
+      expect(leaps.filter((taken) => !hasLooked(taken))).toEqual([]);
+    }),
+  );
+});
+
 test('whatever happens: the story ends by its run deadline, sends no attempt twice, and waits for no past', () => {
   fc.assert(
-    fc.property(fc.array(anyKnown, { maxLength: 20 }), fc.integer({ min: 0, max: 100_000 }), (happenings, stepMs) => {
-      const taken = livedThrough(happenings, stepMs);
+    fc.property(anyLife, (life) => {
+      const taken = livedThrough(life);
       const last = taken.at(-1);
-      expect(last?.now).toBeLessThanOrEqual((last?.story.runDeadlineAt ?? start) + stepMs);
+      expect(last?.now).toBeLessThanOrEqual((last?.story.runDeadlineAt ?? start) + life.stepMs);
 
       const sent = taken.flatMap(({ step }) => (step.kind === 'submit' ? [step.attempt.number] : []));
       expect(sent).toEqual([...new Set(sent)]);

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { firstCheckDelayMs, nextCheckDelayMs } from '../../src/domain/poll-schedule.ts';
+import { firstCheckDelayMs, lookMs, nextCheckDelayMs } from '../../src/domain/poll-schedule.ts';
 import { makeTarget } from './make.ts';
 
 test('the first poll comes when the callback is late, or halfway where nobody calls back', () => {
@@ -17,6 +17,16 @@ test.each([
   [1_000, 1, 1_250],
 ])('a video of typically %i ms is polled, after poll %i, in about %i ms', (typicalMs, check, delayMs) => {
   expect(nextCheckDelayMs({ typicalMs }, check, 0.5)).toBe(delayMs);
+});
+
+test.each([
+  [100, 200],
+  [2_000, 200],
+  [12_345, 1_235],
+  [50_000, 5_000],
+  [400_000, 5_000],
+])('a look at a video of typically %i ms has %i ms to answer', (typicalMs, expected) => {
+  expect(lookMs({ typicalMs })).toBe(expected);
 });
 
 const anyPoll = fc.record({

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { failureOf } from '../../src/domain/failure.ts';
+import { nextStep } from '../../src/domain/next-step.ts';
 import { runBudgetMs } from '../../src/domain/route.ts';
 import {
   type AttemptStory,
@@ -29,8 +30,13 @@ import {
 } from './make.ts';
 
 describe('a story opens', () => {
+  test('with the deadline that the job had, when an earlier run was lost', () => {
+    const known: KnownAttempt[] = [{ attempt: 1, target: 0, grant: 'g1', phase: 'live' }];
+    expect(openStory({ route: oneTarget, known, runDeadlineAt: start + 5 }, start).runDeadlineAt).toBe(start + 5);
+  });
+
   test('with the place in line of its first attempt', () => {
-    const story = openStory(oneTarget, [], start);
+    const story = openStory({ route: oneTarget }, start);
     expect(story).toMatchObject({
       ticket: { attempt: 1, target: 0, kind: 'first' },
       attempts: [],
@@ -43,7 +49,7 @@ describe('a story opens', () => {
       { attempt: 1, target: 0, grant: 'g1', phase: 'failed', failure: failureOf('provider_failed') },
       { attempt: 2, target: 1, grant: 'g2', phase: 'live' },
     ];
-    const story = openStory(twoTargets, known, start);
+    const story = openStory({ route: twoTargets, known }, start);
     expect(story.ticket).toBeNull();
     expect(story.runDeadlineAt).toBe(start + runBudgetMs(twoTargets));
     expect(story.attempts).toEqual([
@@ -55,9 +61,9 @@ describe('a story opens', () => {
         failure: failureOf('provider_failed'),
         since: start,
         checkAt: start,
-        watched: false,
+        watchedAt: null,
       },
-      { number: 2, target: 1, grant: 'g2', phase: 'live', since: start, checkAt: start, watched: false },
+      { number: 2, target: 1, grant: 'g2', phase: 'live', since: start, checkAt: start, watchedAt: null },
     ]);
   });
 });
@@ -177,7 +183,7 @@ describe('a report', () => {
     const queued = reported(1, { outcome: 'queued' });
     const story = storyOf(oneTarget, ...live(), [{ kind: 'watching', attempt: 1 }], [queued, start + 90_000]);
     expect(story.attempts).toMatchObject([
-      { phase: 'live', watched: false, since: start + 90_000, checkAt: start + 150_000 },
+      { phase: 'live', watchedAt: null, since: start + 90_000, checkAt: start + 150_000 },
     ]);
     expect(heard(storyOf(oneTarget), queued, start)).toEqual(storyOf(oneTarget));
   });
@@ -193,7 +199,14 @@ describe('a report', () => {
 
   test('ends a watch', () => {
     const story = storyOf(oneTarget, ...live(), [{ kind: 'watching', attempt: 1 }], [failed(1, 'provider_failed')]);
-    expect(story.attempts).toMatchObject([{ phase: 'failed', watched: false, failure: { code: 'provider_failed' } }]);
+    expect(story.attempts).toMatchObject([{ phase: 'failed', watchedAt: null, failure: { code: 'provider_failed' } }]);
+  });
+});
+
+describe('a poll', () => {
+  test('is under way from the moment that it was begun', () => {
+    const story = storyOf(twoTargets, ...live(), ...live(2), [{ kind: 'watching', attempt: 2 }, start + 7]);
+    expect(story.attempts).toMatchObject([{ watchedAt: null }, { watchedAt: start + 7 }]);
   });
 });
 
@@ -235,7 +248,7 @@ test.each([
   ['failed', false],
   ['void', false],
 ] as const)('a provider may work on an attempt that is %s: %s', (phase, expected) => {
-  expect(isLive({ number: 1, target: 0, grant: 'g', phase, since: 0, checkAt: 0, watched: false })).toBe(expected);
+  expect(isLive({ number: 1, target: 0, grant: 'g', phase, since: 0, checkAt: 0, watchedAt: null })).toBe(expected);
 });
 
 const attempts = fc.integer({ min: 1, max: 4 });
@@ -259,7 +272,7 @@ const hasEnded = ({ phase }: AttemptStory): boolean => phase === 'finished' || p
 test('whatever is heard: an attempt that has ended never changes, and cancel and over are never taken back', () => {
   fc.assert(
     fc.property(fc.array(anyFact, { maxLength: 40 }), (facts) => {
-      let story = openStory(threeTargets, [], start);
+      let story = openStory({ route: threeTargets }, start);
       facts.forEach((fact, index) => {
         const before = story;
         story = heard(story, fact, start + index);
@@ -279,12 +292,27 @@ test('whatever is heard: an attempt that has ended never changes, and cancel and
 test('whatever is heard twice counts once', () => {
   fc.assert(
     fc.property(fc.array(anyFact, { maxLength: 30 }), (facts) => {
-      const once = facts.reduce((story, fact) => heard(story, fact, start), openStory(threeTargets, [], start));
+      const once = facts.reduce((story, fact) => heard(story, fact, start), openStory({ route: threeTargets }, start));
       const twice = facts.reduce(
         (story, fact) => heard(heard(story, fact, start), fact, start),
-        openStory(threeTargets, [], start),
+        openStory({ route: threeTargets }, start),
       );
       expect(twice).toEqual(once);
     }),
   );
+});
+
+describe('an attempt whose answer was given up', () => {
+  const givenUp = [...live(1), [failed(1, 'submit_unknown')]] as const;
+
+  test('still wins when its video arrives: it is paid for', () => {
+    const story = storyOf(twoTargets, ...givenUp, [finished(1)]);
+    expect(story.attempts[0]?.phase).toBe('finished');
+    expect(nextStep(story, start)).toEqual({ kind: 'settle', verdict: { phase: 'completed', attempt: 1 } });
+  });
+
+  test('while one that the provider called failed stays so', () => {
+    const story = storyOf(twoTargets, ...live(1), [failed(1, 'provider_failed')], [finished(1)]);
+    expect(story.attempts[0]?.phase).toBe('failed');
+  });
 });

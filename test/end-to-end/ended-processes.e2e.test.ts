@@ -62,8 +62,7 @@ test('SIGTERM of the worker: a submit under way is not cut off, its answer is no
   const { created: createdBefore } = await stack.vendor.counts();
   const accepted = await Promise.all(
     ['[sim:submit-slow=2500] posted', '[sim:callback-lost] polled', 'rendered', 'a fourth'].map((prompt) =>
-      // More patience than the worker is away: nobody is to be asked beside the first.
-      stack.accept({ prompt, patience_seconds: 60 }),
+      stack.accept({ prompt }),
     ),
   );
   const ids = accepted.map(({ id }) => id);
@@ -71,8 +70,9 @@ test('SIGTERM of the worker: a submit under way is not cut off, its answer is no
   await expectOrderlyEnd('worker');
   const { rows } = await stack.pool.query(`SELECT state FROM attempts WHERE job = ANY($1::text[])`, [ids]);
   expect(rows).toEqual(ids.map(() => ({ state: 'accepted' })));
-  const queued = await stack.accept({ prompt: 'while nobody works', patience_seconds: 60 });
+  const queued = await stack.accept({ prompt: 'while nobody works' });
   await stack.start('worker');
+  // Patience ended while the worker was away: the first target is asked before anybody is paid beside it.
   for (const video of await stack.untilAllFinal([...ids, queued.id], { withinMs: 60_000 }))
     expect(video).toMatchObject({ status: 'completed', attempts: 1 });
 });

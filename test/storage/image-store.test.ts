@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -33,6 +33,12 @@ test('saving again replaces, and many may be saved at once', async () => {
   expect(await readdir(directory)).toHaveLength(20);
   await store.save('p0', { bytes: Buffer.from([9]), contentType: 'image/png' });
   expect((await store.read(keys[0] ?? ''))?.bytes).toEqual(Buffer.from([9]));
+});
+
+test('what could not be kept leaves nothing behind', async () => {
+  await mkdir(join(directory, 'a.png'), { recursive: true });
+  await expect(store.save('a', { bytes, contentType: 'image/png' })).rejects.toThrow('EISDIR');
+  expect(await readdir(directory)).toEqual(['a.png']);
 });
 
 test('what is not there is undefined, and may be removed again', async () => {

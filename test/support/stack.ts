@@ -122,7 +122,12 @@ async function openStack(options: StackOptions): Promise<Stack> {
   const parts: Readonly<Record<Name, Part>> = {
     simulator: createPart({ command: 'simulator', env, readyLine: 'simulator is up', logFile: logFile('simulator') }),
     api: createPart({ command: 'api', env, readyLine: 'API is up', logFile: logFile('api') }),
-    worker: createPart({ command: 'worker', env, readyLine: 'worker is up', logFile: logFile('worker') }),
+    worker: createPart({
+      command: 'worker',
+      env: { ...env, OPS_PORT: '0' },
+      readyLine: 'worker is up',
+      logFile: logFile('worker'),
+    }),
   };
   const migrate = createPart({ command: 'migrate', env, logFile: logFile('migrate') });
   await mkdir(env.DATA_DIRECTORY, { recursive: true });

@@ -291,6 +291,8 @@ describe('a failure', () => {
 describe('patience', () => {
   const stoppable: Route = [makeTarget({ stoppable: true }), makeTarget({ name: 'vendor/two' })];
 
+  const impatient: Route = [makeTarget({ patienceMs: 70_000 }), makeTarget({ name: 'vendor/two' })];
+
   async function overlapping(route: Route): Promise<Scene> {
     const scene = await open({ route });
     await scene.until(isLive(1));
@@ -328,6 +330,24 @@ describe('patience', () => {
   test('over: moderation at one leaves the other its chance', async () => {
     const scene = await overlapping(twoTargets);
     await scene.callback({ attempt: 2, outcome: 'failed', failure: failureOf('moderation') });
+    await scene.callback({ attempt: 1, outcome: 'finished' });
+    expect(await scene.result()).toEqual(completed(1));
+  });
+
+  test('over before the first poll: the provider is asked, and an end that it tells is all that is bought', async () => {
+    const scene = await open({ route: impatient, world: { watchAttempt: async () => ({ outcome: 'finished' }) } });
+    await scene.until(isLive(1));
+    await stage.advance('80s');
+    expect(await scene.result()).toEqual(completed(1));
+    expect(ordersOf(scene, 'queueAttempt')).toEqual([]);
+  });
+
+  test('over before the first poll: the provider is asked, and the next target tries when that tells nothing', async () => {
+    const scene = await open({ route: impatient });
+    await scene.until(isLive(1));
+    await stage.advance('80s');
+    await scene.until(isWaiting);
+    expect(scene.calls.map(({ activity }) => activity)).toEqual(['submitAttempt', 'watchAttempt', 'queueAttempt']);
     await scene.callback({ attempt: 1, outcome: 'finished' });
     expect(await scene.result()).toEqual(completed(1));
   });

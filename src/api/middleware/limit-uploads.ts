@@ -3,9 +3,6 @@ import { limits } from '../../domain/limits.ts';
 import { temporaryProblem } from '../problem.ts';
 import { jsonWithImageBytesMax } from '../read-json.ts';
 
-/** Bytes of bodies that may be in memory at once. Parsing a picture out of JSON takes some four times as much. */
-const uploadBytesMax = 256 * 1024 * 1024;
-
 /** Refuses large bodies while too much of them is being read. One that does not say its length counts as the largest. */
 export function limitUploads(): RequestHandler {
   let bytes = 0;
@@ -16,7 +13,7 @@ export function limitUploads(): RequestHandler {
       next();
       return;
     }
-    if (bytes + size > uploadBytesMax) throw temporaryProblem('overloaded');
+    if (bytes + size > limits.uploadBytesMax) throw temporaryProblem('overloaded');
     bytes += size;
     response.once('close', () => (bytes -= size));
     next();

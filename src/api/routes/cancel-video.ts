@@ -1,17 +1,18 @@
 import type { RequestHandler } from 'express';
 import { requestCancel } from '../../db/cancel.ts';
-import { answered } from '../database-wait.ts';
+import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { findVideo } from '../find-video.ts';
+import { findVideo, type FindVideoDeps } from '../find-video.ts';
 import { ownedJobOf, videoNotFound } from '../job-path.ts';
 
 /** `POST /v1/videos/{id}/cancel`: ends a waiting job at once, asks for the end of one under way, changes no final one. */
-export function cancelVideo(deps: AppDeps): RequestHandler<{ id: string }> {
+export function cancelVideo(deps: FindVideoDeps & Pick<AppDeps, 'notifyMail'>): RequestHandler<{ id: string }> {
   return async (request, response) => {
     const owned = ownedJobOf(request);
-    const phase = await answered(requestCancel(deps.pool, owned));
+    const wait = beginDatabaseWait();
+    const phase = await wait.answered(requestCancel(deps.pool, owned));
     if (phase === null) throw videoNotFound();
     deps.notifyMail();
-    response.json(await findVideo(deps, owned));
+    response.json(await findVideo(deps, { owned, wait }));
   };
 }

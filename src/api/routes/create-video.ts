@@ -1,117 +1,97 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { v7 as uuidv7 } from 'uuid';
-import type { PlanResult, Wish } from '../../catalogue/plan.ts';
-import type { NewJob } from '../../db/accept.ts';
+import type { AskedJob, NewJob } from '../../db/accept.ts';
 import { retryAfterSeconds } from '../../domain/progress.ts';
 import type { VideoRequest } from '../../domain/video-request.ts';
 import type { StoredImage } from '../../storage/image-store.ts';
-import type { Acceptor, AcceptOutcome } from '../accept-jobs.ts';
+import { type AcceptOutcome, type Acceptor, findReplay } from '../accept-jobs.ts';
+import { acceptWithImage } from '../accept-with-image.ts';
 import { checkImage } from '../check-image.ts';
+import { beginDatabaseWait, type DatabaseWait } from '../database-wait.ts';
 import { type AppDeps, onlyTenant } from '../deps.ts';
 import { idempotencyKeyOf, idempotencyOf } from '../idempotency.ts';
 import type { ApiMetrics } from '../metrics.ts';
+import { type Planned, planVideo } from '../plan-video.ts';
+import { present } from '../present.ts';
 import { fieldProblem, Problem } from '../problem.ts';
 import { readVideoBody } from '../read-body.ts';
 import { parseVideoWish, type VideoWish } from '../schemas.ts';
-import type { CheckSpendCap } from '../spend-cap.ts';
+import type { SpendCap } from '../spend-cap.ts';
 import { type AcceptedView, acceptedVideo } from '../video-object.ts';
 
 export interface CreateVideoDeps {
   readonly app: AppDeps;
   readonly acceptor: Acceptor;
-  readonly checkSpendCap: CheckSpendCap;
+  readonly spendCap: SpendCap;
   readonly metrics: ApiMetrics;
 }
-
-type Planned = Extract<PlanResult, { kind: 'planned' }>;
 
 /** `POST /v1/videos`: checks everything that can be checked, then answers 202 once the job is committed. */
 export function createVideo(deps: CreateVideoDeps): RequestHandler {
   return async (request, response) => {
-    const key = idempotencyKeyOf(request);
-    const { wish, image } = await readWish(request);
-    const planned = planFor(deps.app, wish, image);
-    await deps.checkSpendCap(planned.route);
-    const job = newJob({ wish, planned, hasImage: image !== undefined, idempotency: idempotencyOf(key, wish, image) });
-    const outcome = await acceptWithImage(deps, job, image);
-    answer(deps, response, viewOf(job, outcome));
+    const order = await readOrder(request);
+    const accepted = await admit(deps, order).then(
+      (planned) => accept(deps, order, planned),
+      (refusal: unknown) => replayInsteadOf(refusal, deps, order),
+    );
+    answer(deps, response, accepted);
   };
 }
 
-async function readWish(request: Request): Promise<{ wish: VideoWish; image: StoredImage | undefined }> {
+/** What one request asks for, before the catalogue has chosen. */
+interface Order extends AskedJob {
+  readonly wish: VideoWish;
+  readonly image: StoredImage | undefined;
+  readonly wait: DatabaseWait;
+}
+
+async function readOrder(request: Request): Promise<Order> {
+  const key = idempotencyKeyOf(request);
   const body = await readVideoBody(request);
   const wish = parseVideoWish(body.fields);
-  return { wish, image: body.image && (await checkImage(body.image)) };
+  const image = body.image && (await checkImage(body.image));
+  const idempotency = idempotencyOf(key, wish, image);
+  return { id: `video_${uuidv7()}`, tenant: onlyTenant, idempotency, wish, image, wait: beginDatabaseWait() };
 }
 
-function planFor(app: AppDeps, wish: VideoWish, image: StoredImage | undefined): Planned {
-  const result = app.plan(
-    catalogueWish(wish, { model: wish.model ?? app.defaultModel, hasImage: image !== undefined }),
-  );
-  if (result.kind === 'planned') return result;
-  const { pointer, message, allowed, code } = result;
-  const error = { pointer, message, ...(allowed && { allowed }) };
-  const detail = allowed ? `${message} Allowed: ${allowed.join(', ')}.` : message;
-  throw new Problem('value_not_supported', { detail, code, errors: [error] });
-}
-
-function catalogueWish(wish: VideoWish, chosen: { model: string; hasImage: boolean }): Wish {
-  const { seconds, size, seed, negative_prompt, audio } = wish;
-  return {
-    request: { ...chosen, ...present({ seconds, size, seed, negative_prompt, audio }) },
-    fallback: wish.fallback,
-    ...present({ patienceSeconds: wish.patience_seconds, maxCostUsd: wish.max_cost_usd }),
-  };
-}
-
-interface JobParts {
-  readonly wish: VideoWish;
-  readonly planned: Planned;
-  readonly hasImage: boolean;
-  readonly idempotency: NewJob['idempotency'];
-}
-
-function newJob({ wish, planned, hasImage, idempotency }: JobParts): NewJob {
-  const { negative_prompt, seed, audio, user, metadata, max_cost_usd } = wish;
-  const request: VideoRequest = {
-    prompt: wish.prompt,
-    model: planned.model,
-    seconds: planned.seconds,
-    size: planned.size,
-    priority: wish.priority,
-    has_image: hasImage,
-    ...present({ negative_prompt, seed, audio, user, metadata, max_cost_usd }),
-  };
-  const id = `video_${uuidv7()}`;
-  const { route } = planned;
-  return {
-    id,
-    tenant: onlyTenant,
-    request,
-    route,
-    inputImage: null,
-    queueTtlSeconds: wish.queue_ttl_seconds,
-    idempotency,
-  };
-}
-
-/** The picture is kept before the job is, because an accepted job has its picture. Where no job came of it, it goes. */
-async function acceptWithImage(
-  deps: CreateVideoDeps,
-  job: NewJob,
-  image: StoredImage | undefined,
-): Promise<AcceptOutcome> {
-  if (image === undefined) return await deps.acceptor.submit(job);
-  const { images } = deps.app;
-  const inputImage = await images.save(job.id, image);
-  const outcome = await deps.acceptor.submit({ ...job, inputImage });
-  if (outcome.kind !== 'accepted') await images.remove(inputImage);
-  return outcome;
+async function admit({ app, spendCap }: CreateVideoDeps, { wish, image }: Order): Promise<Planned> {
+  const planned = planVideo(app, wish, image !== undefined);
+  await spendCap.check(planned.route);
+  return planned;
 }
 
 interface Accepted {
   readonly view: AcceptedView;
   readonly replayed: boolean;
+}
+
+async function accept(deps: CreateVideoDeps, order: Order, planned: Planned): Promise<Accepted> {
+  const job = newJob(order, planned);
+  const outcome = await acceptWithImage(deps, { job, image: order.image, waitMs: order.wait.leftMs() });
+  return viewOf(job, outcome);
+}
+
+/** The catalogue and the cap may have changed since the key's job was accepted: that it was stays true. */
+async function replayInsteadOf(refusal: unknown, { app }: CreateVideoDeps, order: Order): Promise<Accepted> {
+  if (!(refusal instanceof Problem) || order.idempotency === null) throw refusal;
+  const replay = await order.wait.answered(findReplay(app.pool, order));
+  if (replay === undefined) throw refusal;
+  if (replay.kind === 'mismatch') throw keyReused();
+  return { view: replay.standing, replayed: true };
+}
+
+function newJob({ id, tenant, idempotency, wish }: Order, planned: Planned): NewJob {
+  const { negative_prompt, seed, audio, user, metadata, max_cost_usd, queue_ttl_seconds: queueTtlSeconds } = wish;
+  const { model, seconds, size, route } = planned;
+  const request: VideoRequest = {
+    prompt: wish.prompt,
+    model,
+    seconds,
+    size,
+    priority: wish.priority,
+    ...present({ negative_prompt, seed, audio, user, metadata, max_cost_usd }),
+  };
+  return { id, tenant, request, route, inputImage: null, queueTtlSeconds, idempotency };
 }
 
 function viewOf(job: NewJob, outcome: AcceptOutcome): Accepted {
@@ -136,12 +116,4 @@ function answer({ app, metrics }: CreateVideoDeps, response: Response, { view, r
   });
   if (replayed) response.set('idempotency-replayed', 'true');
   response.status(202).json(acceptedVideo(view));
-}
-
-type Present<Values> = { [Name in keyof Values]?: Exclude<Values[Name], undefined> };
-
-/** The members that are there: a member that is absent is not one that is undefined. */
-function present<Values extends object>(values: Values): Present<Values>;
-function present(values: object): object {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import { findOutput, type JobOutput } from '../../db/read-jobs.ts';
-import { answered } from '../database-wait.ts';
+import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps, OpenedVideo } from '../deps.ts';
 import { ownedJobOf, videoNotFound } from '../job-path.ts';
 import { Problem } from '../problem.ts';
@@ -10,19 +10,25 @@ import { Problem } from '../problem.ts';
 export function getContent(deps: AppDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
     const owned = ownedJobOf(request);
-    const output = await answered(findOutput(deps.pool, owned));
-    const opened = await open(deps, videoUrlOf(output), rangeOf(request));
+    const output = await beginDatabaseWait().answered(findOutput(deps.pool, owned));
+    const opened = await open(deps, placeOf(output), rangeOf(request));
     refuseUnlessVideo(opened);
     response.status(opened.status).set(headersOf(opened, owned.id));
     await send(request, response, opened);
   };
 }
 
-function videoUrlOf(output: JobOutput | undefined): string {
+interface VideoPlace {
+  readonly provider: string;
+  readonly url: string;
+}
+
+function placeOf(output: JobOutput | undefined): VideoPlace {
   if (output === undefined) throw videoNotFound();
   if (output.phase !== 'completed') throw new Problem('video_not_ready', { detail: `The video is ${output.phase}.` });
-  if (output.videoUrl === null) throw new Problem('video_gone');
-  return output.videoUrl;
+  const { provider, videoUrl: url } = output;
+  if (provider === null || url === null) throw new Problem('video_gone');
+  return { provider, url };
 }
 
 /** One plain range. Any other is ignored, which RFC 9110 allows: the answer is the whole video. */
@@ -31,9 +37,9 @@ function rangeOf(request: Request<{ id: string }>): string | undefined {
   return range !== undefined && /^bytes=\d{1,15}-\d{0,15}$/.test(range) ? range : undefined;
 }
 
-async function open(deps: AppDeps, url: string, range: string | undefined): Promise<OpenedVideo> {
+async function open(deps: AppDeps, { provider, url }: VideoPlace, range: string | undefined): Promise<OpenedVideo> {
   try {
-    return await deps.openVideo(url, range);
+    return await deps.openVideo(provider, url, range);
   } catch (cause) {
     throw new Problem('video_unreachable', { cause });
   }

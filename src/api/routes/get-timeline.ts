@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import { type AttemptView, listAttempts, listEvents } from '../../db/read-jobs.ts';
 import type { JobId } from '../../domain/job.ts';
-import { answered, within } from '../database-wait.ts';
+import { beginDatabaseWait, within } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import { findOwnJob } from '../find-video.ts';
 import { ownedJobOf } from '../job-path.ts';
@@ -13,10 +13,11 @@ const queryMsMax = 2_000;
 /** `GET /v1/videos/{id}/timeline`: the story of a job, from its events and the ledger. */
 export function getTimeline(deps: AppDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
-    const job = await findOwnJob(deps, ownedJobOf(request));
+    const wait = beginDatabaseWait();
+    const job = await findOwnJob(deps, { owned: ownedJobOf(request), wait });
     const [events, attempts, workflow] = await Promise.all([
-      answered(listEvents(deps.pool, job.id)),
-      answered(listAttempts(deps.pool, job.id)),
+      wait.answered(listEvents(deps.pool, job.id)),
+      wait.answered(listAttempts(deps.pool, job.id)),
       job.dispatched ? askWorkflow(deps, job.id) : null,
     ]);
     response.set('cache-control', 'private, no-cache').json({

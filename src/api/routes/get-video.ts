@@ -1,15 +1,15 @@
 import type { RequestHandler } from 'express';
 import { isFinal } from '../../domain/job.ts';
 import { retryAfterSeconds } from '../../domain/progress.ts';
-import type { AppDeps } from '../deps.ts';
-import { findVideo } from '../find-video.ts';
+import { beginDatabaseWait } from '../database-wait.ts';
+import { findVideo, type FindVideoDeps } from '../find-video.ts';
 import { ownedJobOf } from '../job-path.ts';
 import type { VideoObject } from '../video-object.ts';
 
 /** `GET /v1/videos/{id}` */
-export function getVideo(deps: AppDeps): RequestHandler<{ id: string }> {
+export function getVideo(deps: FindVideoDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
-    const video = await findVideo(deps, ownedJobOf(request));
+    const video = await findVideo(deps, { owned: ownedJobOf(request), wait: beginDatabaseWait() });
     response.set('cache-control', 'private, no-cache');
     if (!isFinal(video.status))
       response.set('retry-after', String(retryAfterSeconds(etaSecondsOf(video), Math.random())));

@@ -9,9 +9,9 @@ import {
 } from '../../db/callbacks.ts';
 import { isJobId } from '../../domain/job.ts';
 import { limits } from '../../domain/limits.ts';
-import type { CallbackReading, Progress } from '../../providers/provider.ts';
+import { type CallbackReading, endOf } from '../../providers/provider.ts';
 import { createLimiter, type Limiter } from '../check-limiter.ts';
-import { answered } from '../database-wait.ts';
+import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import { Problem } from '../problem.ts';
@@ -77,26 +77,23 @@ type Report = Extract<CallbackReading, { kind: 'report' }>;
 type Delivery = { readonly request: Request<CallbackParams>; readonly reading: Report };
 
 async function record(deps: AppDeps, address: CallbackAddress, { request, reading }: Delivery): Promise<string> {
-  const verdict = await answered(receiveCallback(deps.pool, address, reportOf(reading, bytesOf(request))));
+  const report = reportOf(reading, bytesOf(request));
+  const verdict = await beginDatabaseWait().answered(receiveCallback(deps.pool, address, report));
   if (verdict === 'recorded') deps.notifyMail();
   return verdict;
 }
 
 function reportOf({ operation, progress }: Report, body: Buffer): CallbackReport {
-  return { bodySha256: createHash('sha256').update(body).digest(), kind: progress.kind, operation, ...endOf(progress) };
-}
-
-function endOf(progress: Progress): Pick<CallbackReport, 'outcome' | 'videoUrl' | 'failure'> {
-  if (progress.kind === 'finished') return { outcome: 'finished', videoUrl: progress.video.url, failure: null };
-  if (progress.kind === 'failed') return { outcome: 'failed', videoUrl: null, failure: progress.failure };
-  return { outcome: null, videoUrl: null, failure: null };
+  const said = { bodySha256: createHash('sha256').update(body).digest(), kind: progress.kind, operation };
+  return progress.kind === 'finished' || progress.kind === 'failed' ? { ...said, ...endOf(progress) } : said;
 }
 
 /** Somebody knows the URL and proves nothing: the provider is asked, once in a while. */
 async function hint(deps: AppDeps, address: CallbackAddress, mayCheck: Limiter): Promise<string> {
-  if (!(await answered(isKnownAttempt(deps.pool, address)))) return 'unknown_attempt';
+  const wait = beginDatabaseWait();
+  if (!(await wait.answered(isKnownAttempt(deps.pool, address)))) return 'unknown_attempt';
   if (mayCheck(`${address.jobId}.${address.attempt}`)) {
-    await answered(requestCheck(deps.pool, address));
+    await wait.answered(requestCheck(deps.pool, address));
     deps.notifyMail();
   }
   return 'hint';

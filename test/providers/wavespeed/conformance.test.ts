@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 
-import { createVideoOpener } from '../../../src/providers/http.ts';
+import { createVideoOpener } from '../../../src/providers/video.ts';
 import type { CallbackDelivery, StartOrder } from '../../../src/providers/provider.ts';
 import { createWaveSpeedProvider } from '../../../src/providers/wavespeed/provider.ts';
 import { createSimulator } from '../../../src/simulator/simulator.ts';

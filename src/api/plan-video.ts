@@ -1,0 +1,26 @@
+import type { PlanResult, Wish } from '../catalogue/plan.ts';
+import type { AppDeps } from './deps.ts';
+import { present } from './present.ts';
+import { Problem } from './problem.ts';
+import type { VideoWish } from './schemas.ts';
+
+export type Planned = Extract<PlanResult, { kind: 'planned' }>;
+
+/** The route of a wish by the catalogue, or the problem that it has with it. */
+export function planVideo(app: Pick<AppDeps, 'plan' | 'defaultModel'>, wish: VideoWish, hasImage: boolean): Planned {
+  const result = app.plan(catalogueWish(wish, { model: wish.model ?? app.defaultModel, hasImage }));
+  if (result.kind === 'planned') return result;
+  const { pointer, message, allowed, code } = result;
+  const error = { pointer, message, ...(allowed && { allowed }) };
+  const detail = allowed ? `${message} Allowed: ${allowed.join(', ')}.` : message;
+  throw new Problem('value_not_supported', { detail, code, errors: [error] });
+}
+
+function catalogueWish(wish: VideoWish, chosen: { model: string; hasImage: boolean }): Wish {
+  const { seconds, size, seed, negative_prompt, audio } = wish;
+  return {
+    request: { ...chosen, ...present({ seconds, size, seed, negative_prompt, audio }) },
+    fallback: wish.fallback,
+    ...present({ patienceSeconds: wish.patience_seconds, maxCostUsd: wish.max_cost_usd }),
+  };
+}

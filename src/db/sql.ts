@@ -1,0 +1,11 @@
+/** The one row that a function returns. */
+export function only<Row>(rows: readonly Row[], source: string): Row {
+  const row = rows[0];
+  if (row === undefined) throw new Error(`assertion failed: ${source} returned no row`);
+  return row;
+}
+
+/** SQL for a moment as milliseconds since the epoch, or for a span as milliseconds. Neither may be infinite. */
+export function millis(expression: string): string {
+  return `(extract(epoch FROM ${expression}) * 1000)::float8`;
+}

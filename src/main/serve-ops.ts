@@ -1,0 +1,43 @@
+import { Connection } from '@temporalio/client';
+import type { Logger } from 'pino';
+import { register } from 'prom-client';
+import { createOpsApp } from '../api/ops-app.ts';
+import { listen } from '../api/server.ts';
+import type { Config } from '../config.ts';
+import { createPool } from '../db/pool.ts';
+import { type Stoppable, startTogether } from './stop.ts';
+import type { TemporalSettings } from './temporal.ts';
+
+export interface OpsSettings {
+  readonly config: Config;
+  readonly databaseUrl: string;
+  readonly temporal: TemporalSettings;
+  readonly log: Logger;
+}
+
+export interface RunningOps extends Stoppable {
+  readonly url: string;
+  /** Load balancers look elsewhere from now on, while the last requests end. */
+  close(): void;
+}
+
+/** Health, readiness and metrics of a process, on a port and on connections of their own. */
+export async function serveOps({ config, databaseUrl, temporal, log }: OpsSettings): Promise<RunningOps> {
+  const onError = (error: unknown): void => log.warn({ err: error }, 'health check lost its database connection');
+  return await startTogether(onError, async (started) => {
+    const pool = createPool({ url: databaseUrl, connectionsMax: 1, name: 'ops', onError });
+    started.add({ stop: () => pool.end() });
+    const connection = Connection.lazy(temporal.connection);
+    started.add({ stop: () => connection.close() });
+
+    let closing = false;
+    const temporalReady = async (): Promise<boolean> => {
+      await connection.withDeadline(Date.now() + 1_000, () => connection.ensureConnected());
+      return true;
+    };
+    const app = createOpsApp({ pool, temporalReady, registry: register, isClosing: () => closing });
+    const server = await listen(app, { host: config.api.opsHost, port: config.api.opsPort });
+    started.add({ stop: () => server.close(1_000) });
+    return { url: server.url, close: () => void (closing = true) };
+  });
+}

@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findPools, findSpendCap, setSpendCap, upsertPools } from '../../src/db/pools.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(async () => {
+  await database.drop();
+});
+
+test('the pools are as the catalogue had them last, whatever was granted meanwhile', async () => {
+  const [bronze, other] = ['bronze', 'other'].map((id) => ({
+    id,
+    provider: 'vendor',
+    outstandingMax: 3,
+    perMinuteMax: 10,
+  }));
+  if (!bronze || !other) throw new Error('no pools');
+  await upsertPools(database.pool, [other, bronze]);
+  expect(await findPools(database.pool)).toEqual([bronze, other]);
+  await upsertPools(database.pool, [{ ...bronze, outstandingMax: 7 }]);
+  expect(await findPools(database.pool)).toEqual([{ ...bronze, outstandingMax: 7 }, other]);
+});
+
+test('the cap is what was set last; null is none', async () => {
+  expect(await findSpendCap(database.pool)).toBeNull();
+  await setSpendCap(database.pool, 12_500_000);
+  expect(await findSpendCap(database.pool)).toBe(12_500_000);
+  await setSpendCap(database.pool, null);
+  expect(await findSpendCap(database.pool)).toBeNull();
+});
