@@ -22,7 +22,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 const apiKey = 'simulated';
 export const publicUrl = 'https://videos.example.com';
 
-export const wan: RouteTarget = {
+const wan: RouteTarget = {
   name: 'wavespeed/wan-2.6',
   provider: 'wavespeed',
   pool: 'wavespeed',
