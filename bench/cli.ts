@@ -1,12 +1,14 @@
 import { parseArgs } from 'node:util';
 import { benchAccept } from './accept.ts';
 import { build } from './build.ts';
+import { benchDispatch } from './dispatch.ts';
 import { benchLifecycle } from './lifecycle.ts';
 import type { VariantName } from './variants.ts';
 
 const usage = `Usage: npm run bench -- <bench>
 
   accept      POST /v1/videos, open loop      --rate 2000 --seconds 30 [--selfie: multipart, at --rate 200]
+  dispatch    acceptance to POST, slots free  --rate 10 --seconds 30
   lifecycle   jobs at once, API to settled    --jobs 1000 --rounds 2 --submitting 50 [--only ours|textbook|bare]
 `;
 
@@ -32,6 +34,10 @@ const benches: Readonly<Record<string, () => Promise<object>>> = {
     const { selfie } = values;
     const ratePerSecond = count('rate', values.rate ?? (selfie ? '200' : '2000'));
     return await benchAccept({ ratePerSecond, seconds: count('seconds', values.seconds), selfie }, say);
+  },
+  dispatch: async () => {
+    const ratePerSecond = count('rate', values.rate ?? '10');
+    return await benchDispatch({ ratePerSecond, seconds: count('seconds', values.seconds) }, say);
   },
   lifecycle: async () => {
     const options = {
