@@ -14,6 +14,9 @@ export interface Backends {
   readonly temporalUiUrl: string | undefined;
 }
 
+/** A line that a person reads; the log has the whole of it. */
+const toldCharsMax = 150;
+
 export interface EmbedSetting {
   readonly config: Config;
   readonly log: Logger;
@@ -25,7 +28,7 @@ export interface EmbedSetting {
 export async function findBackends({ config, log, tell }: EmbedSetting, started: Started): Promise<Backends> {
   const say = (message: string, fields: object = {}): void => {
     log.info(fields, message);
-    tell?.(`  ${[message, ...Object.values(fields)].join(', ')}`);
+    tell?.(`  ${[message, ...Object.values(fields)].join(', ').slice(0, toldCharsMax)}`);
   };
   const [databaseUrl, temporal] = await Promise.all([
     config.databaseUrl ?? embedPostgres(config, say, started),
