@@ -151,6 +151,9 @@ function endWhateverHappens(): void {
   setTimeout(() => process.exit(), 5_000).unref();
 }
 
+// A reader that has gone, as in `| head`, is no reason to leave servers behind: go on without it, to the end.
+process.stdout.on('error', () => undefined);
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
