@@ -25,14 +25,6 @@ export async function upsertPools(db: Database, pools: readonly PoolLimits[]): P
   );
 }
 
-/** The pools as the database has them, to compare with the catalogue. */
-export async function findPools(db: Database): Promise<readonly PoolLimits[]> {
-  const { rows } = await db.query<PoolLimits>(
-    `SELECT id, provider, outstanding_max AS "outstandingMax", per_minute_max AS "perMinuteMax" FROM pools ORDER BY id`,
-  );
-  return rows;
-}
-
 /**
  * Sets the cap on everything that is committed, in millionths of a US dollar; null: none. Nothing is counted while there
  * is no cap, so a new one starts from the ledger: what was spent, and what is held by permits.

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findPools, findSpendCap, setSpendCap, upsertPools } from '../../src/db/pools.ts';
+import { findSpendCap, setSpendCap, upsertPools } from '../../src/db/pools.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
@@ -10,6 +10,13 @@ afterAll(async () => {
   await database.drop();
 });
 
+const poolRows = async (): Promise<unknown[]> => {
+  const { rows } = await database.pool.query(
+    `SELECT id, provider, outstanding_max AS "outstandingMax", per_minute_max AS "perMinuteMax" FROM pools ORDER BY id`,
+  );
+  return rows;
+};
+
 test('the pools are as the catalogue had them last, whatever was granted meanwhile', async () => {
   const [bronze, other] = ['bronze', 'other'].map((id) => ({
     id,
@@ -19,9 +26,9 @@ test('the pools are as the catalogue had them last, whatever was granted meanwhi
   }));
   if (!bronze || !other) throw new Error('no pools');
   await upsertPools(database.pool, [other, bronze]);
-  expect(await findPools(database.pool)).toEqual([bronze, other]);
+  expect(await poolRows()).toEqual([bronze, other]);
   await upsertPools(database.pool, [{ ...bronze, outstandingMax: 7 }]);
-  expect(await findPools(database.pool)).toEqual([{ ...bronze, outstandingMax: 7 }, other]);
+  expect(await poolRows()).toEqual([{ ...bronze, outstandingMax: 7 }, other]);
 });
 
 test('the cap is what was set last; null is none', async () => {
