@@ -107,6 +107,7 @@ export async function startSimulator(stage: Stage): Promise<Program> {
       SIMULATOR_PORT: String(stage.ports.simulator),
       SIMULATOR_TIER: 'ultra',
       SIMULATOR_TIME_SCALE: '0.005',
+      CATALOGUE_PATH: stage.cataloguePath,
       WAVESPEED_WEBHOOK_SECRET: stage.webhookSecret,
     },
     logFile: join(stage.directory, 'simulator.log'),
@@ -131,9 +132,8 @@ function programOf(stage: Stage, name: string) {
       SPILLWAY_API_KEY: stage.apiKey,
       CATALOGUE_PATH: stage.cataloguePath,
       DATA_DIRECTORY: join(directory, 'data'),
-      WAVESPEED_BASE_URL: `http://127.0.0.1:${ports.simulator}`,
+      SIMULATOR_URL: `http://127.0.0.1:${ports.simulator}`,
       WAVESPEED_WEBHOOK_SECRET: stage.webhookSecret,
-      SIMULATED: 'true',
       // Durations of the catalogue as they are: patience and polls are for videos that get lost, and here none does.
       SIMULATOR_TIME_SCALE: '1',
     },

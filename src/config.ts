@@ -40,19 +40,6 @@ export const variables = {
     .url()
     .optional()
     .describe('Where providers reach this API. Without it no callback is registered and every job is polled.'),
-  WAVESPEED_API_KEY: z.string().optional().describe('The key of the WaveSpeed account that pays.'),
-  WAVESPEED_WEBHOOK_SECRET: z
-    .string()
-    .optional()
-    .describe('Verifies WaveSpeed’s callbacks. Without it a callback only causes a poll.'),
-  WAVESPEED_TIER: z
-    .enum(['bronze', 'silver', 'gold', 'ultra'])
-    .optional()
-    .describe('Account level of WaveSpeed, over the catalogue’s preset.'),
-  WAVESPEED_BASE_URL: z
-    .url()
-    .optional()
-    .describe('Another WaveSpeed origin, over the catalogue’s: a proxy, or the simulator.'),
   SPEND_CAP_USD: z
     .union([z.literal('none'), z.coerce.number().nonnegative()])
     .optional()
@@ -63,7 +50,21 @@ export const variables = {
   DATA_DIRECTORY: z
     .string()
     .default('.spillway')
-    .describe('Input pictures, and the data of embedded servers. Several processes must share it.'),
+    .describe(
+      'Pictures and videos without `S3_BUCKET`, and the data of embedded servers. Several processes must share it.',
+    ),
+  S3_BUCKET: z
+    .string()
+    .optional()
+    .describe('Pictures and videos go to this bucket. Keys come from the usual places of the AWS SDK.'),
+  S3_REGION: z.string().default('us-east-1').describe('Region of the bucket.'),
+  S3_ENDPOINT: z.url().optional().describe('Another S3-compatible service than AWS.'),
+  S3_PUBLIC_ENDPOINT: z
+    .url()
+    .optional()
+    .describe('Where clients reach that service, for signed URLs. Default: `S3_ENDPOINT`.'),
+  S3_PREFIX: z.string().default('').describe('Every key in the bucket begins with it.'),
+  S3_PATH_STYLE: z.stringbool().default(false).describe('The bucket’s name goes into the path, not into the host.'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -84,10 +85,10 @@ export const variables = {
     .positive()
     .default(60)
     .describe('How often Postgres, Temporal and the providers are compared.'),
-  SIMULATED: z
-    .stringbool()
-    .default(false)
-    .describe('The vendor at `WAVESPEED_BASE_URL` is the simulator; answers say so. Refused in production.'),
+  SIMULATOR_URL: z
+    .url()
+    .optional()
+    .describe('Every provider is played by the simulator there; answers say so. Refused in production.'),
   SIMULATOR_PORT: z.coerce.number().int().min(0).max(65_535).default(8090).describe('Port of `npm run simulator`.'),
   SIMULATOR_SEED: z.coerce.number().int().default(1).describe('Same seed, same run.'),
   SIMULATOR_TIME_SCALE: z.coerce
@@ -99,7 +100,7 @@ export const variables = {
     .enum(['bronze', 'silver', 'gold', 'ultra'])
     .default('silver')
     .describe('Account level that the simulator plays.'),
-  NODE_ENV: z.string().optional().describe('`production` forbids the simulator.'),
+  NODE_ENV: z.string().optional().describe('`production` forbids the simulator, and callbacks that can’t be verified.'),
 };
 
 const environmentSchema = z.object(variables);
@@ -125,14 +126,12 @@ export interface Config {
     readonly opsPort: number;
     readonly publicUrl: string | undefined;
   };
-  readonly wavespeed: {
-    readonly tier: Environment['WAVESPEED_TIER'];
-    readonly baseUrl: string | undefined;
-  };
   /** Undefined: what the database has stands. */
   readonly spendCapUsd: number | 'none' | undefined;
   readonly cataloguePath: string;
   readonly dataDirectory: string;
+  /** Undefined: pictures and videos are files in the data directory. */
+  readonly s3: S3Config | undefined;
   /** Programs that were fetched once: Temporal's CLI. */
   readonly cacheDirectory: string;
   readonly logLevel: Environment['LOG_LEVEL'];
@@ -145,18 +144,27 @@ export interface Config {
     readonly timeScale: number;
     readonly tier: Environment['SIMULATOR_TIER'];
   };
-  /** Vendors are played by the simulator, and every answer says so. */
-  readonly simulated: boolean;
+  /** Where the simulator plays every provider, and every answer says so. */
+  readonly simulatorUrl: string | undefined;
   readonly isProduction: boolean;
   /** The process's search path, where the embedded servers look for binaries. */
   readonly searchPath: string;
 }
 
+export interface S3Config {
+  readonly bucket: string;
+  readonly region: string;
+  readonly endpoint: string | undefined;
+  readonly publicEndpoint: string | undefined;
+  readonly prefix: string;
+  readonly pathStyle: boolean;
+}
+
 /** Apart from `Config`, so that a config can be logged. */
 export interface Secrets {
   readonly apiKey: string | undefined;
-  readonly wavespeedApiKey: string | undefined;
-  readonly wavespeedWebhookSecret: string | undefined;
+  /** What a variable that the catalogue names holds: a provider's key, its webhook secret, its account level. */
+  readonly variable: (name: string) => string | undefined;
 }
 
 /** Reads the environment once. Throws `ConfigError` that names every variable that is wrong. */
@@ -169,11 +177,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): { conf
   refuseContradictions(values);
   return {
     config: configOf(values, environment['PATH'] ?? ''),
-    secrets: {
-      apiKey: values.SPILLWAY_API_KEY,
-      wavespeedApiKey: values.WAVESPEED_API_KEY,
-      wavespeedWebhookSecret: values.WAVESPEED_WEBHOOK_SECRET,
-    },
+    secrets: { apiKey: values.SPILLWAY_API_KEY, variable: (name) => given[name] },
   };
 }
 
@@ -188,10 +192,10 @@ function configOf(values: Environment, searchPath: string): Config {
       opsPort: values.OPS_PORT,
       publicUrl: values.PUBLIC_URL?.replace(/\/+$/, ''),
     },
-    wavespeed: { tier: values.WAVESPEED_TIER, baseUrl: values.WAVESPEED_BASE_URL },
     spendCapUsd: values.SPEND_CAP_USD,
     cataloguePath: values.CATALOGUE_PATH,
     dataDirectory: values.DATA_DIRECTORY,
+    s3: s3Config(values),
     cacheDirectory: join(values.DATA_DIRECTORY, 'cache'),
     logLevel: values.LOG_LEVEL,
     submittingMax: values.SUBMITTING_MAX,
@@ -203,22 +207,31 @@ function configOf(values: Environment, searchPath: string): Config {
       timeScale: values.SIMULATOR_TIME_SCALE,
       tier: values.SIMULATOR_TIER,
     },
-    simulated: values.SIMULATED,
+    simulatorUrl: values.SIMULATOR_URL?.replace(/\/+$/, ''),
     isProduction: values.NODE_ENV === 'production',
     searchPath,
   };
 }
 
+function s3Config(values: Environment): S3Config | undefined {
+  if (values.S3_BUCKET === undefined) return undefined;
+  return {
+    bucket: values.S3_BUCKET,
+    region: values.S3_REGION,
+    endpoint: values.S3_ENDPOINT,
+    publicEndpoint: values.S3_PUBLIC_ENDPOINT ?? values.S3_ENDPOINT,
+    prefix: values.S3_PREFIX,
+    pathStyle: values.S3_PATH_STYLE,
+  };
+}
+
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
-function refuseContradictions({ HOST, SPILLWAY_API_KEY, SIMULATED, NODE_ENV, WAVESPEED_BASE_URL }: Environment): void {
-  if (SIMULATED && NODE_ENV === 'production') {
+function refuseContradictions({ HOST, SPILLWAY_API_KEY, SIMULATOR_URL, NODE_ENV }: Environment): void {
+  if (SIMULATOR_URL !== undefined && NODE_ENV === 'production') {
     throw new ConfigError(
-      'SIMULATED is set and NODE_ENV is production: the simulator sells no videos. Leave one of them out.',
+      'SIMULATOR_URL is set and NODE_ENV is production: the simulator sells no videos. Leave one of them out.',
     );
-  }
-  if (SIMULATED && WAVESPEED_BASE_URL === undefined) {
-    throw new ConfigError('SIMULATED is set and WAVESPEED_BASE_URL is not: say where the simulator listens.');
   }
   if (HOST !== undefined && !loopback.has(HOST) && SPILLWAY_API_KEY === undefined) {
     throw new ConfigError(

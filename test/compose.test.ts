@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { loadCatalogue } from '../src/catalogue/load.ts';
 import { variables } from '../src/config.ts';
+
+const { providers } = await loadCatalogue(join(import.meta.dirname, '..', 'models.yaml'));
 
 /** No engine runs where this was written, so at least what can be read is checked. */
 const compose = z
@@ -23,8 +26,21 @@ test('compose has the parts of a deployment', () => {
   expect(Object.keys(compose.services)).toEqual(['postgres', 'temporal', 'migrate', 'api', 'worker', 'simulator']);
 });
 
+/** The keys of a bucket are read by the AWS SDK. */
+const ofSdk = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
+const ofProviders = Object.values(providers).flatMap((provider) =>
+  [provider.key_variable, provider.webhook_secret_variable, provider.level_variable].filter(
+    (name) => name !== undefined,
+  ),
+);
+const set = Object.keys(compose.services['api']?.environment ?? {});
+
 test('every variable that compose sets for us is one that we read', () => {
-  const set = Object.keys(compose.services['api']?.environment ?? {});
   expect(set.length).toBeGreaterThan(5);
-  expect(set.filter((name) => !(name in variables))).toEqual([]);
+  const known = [...Object.keys(variables), ...ofProviders, ...ofSdk];
+  expect(set.filter((name) => !known.includes(name))).toEqual([]);
+});
+
+test('every provider of the catalogue can be given its key', () => {
+  expect(set).toEqual(expect.arrayContaining(ofProviders));
 });

@@ -17,23 +17,25 @@ describe('an empty environment', () => {
     expect(config).toMatchObject({
       databaseUrl: undefined,
       api: { host: '127.0.0.1', port: 8080, opsPort: 9090, publicUrl: undefined },
-      wavespeed: { tier: undefined, baseUrl: undefined },
       spendCapUsd: undefined,
       cataloguePath: 'models.yaml',
       dataDirectory: '.spillway',
+      s3: undefined,
       logLevel: 'info',
       submittingMax: 50,
       stuckAfterMs: 300_000,
       reconcileEveryMs: 60_000,
-      simulated: false,
+      simulatorUrl: undefined,
       isProduction: false,
     });
-    expect(secrets).toEqual({ apiKey: undefined, wavespeedApiKey: undefined, wavespeedWebhookSecret: undefined });
+    expect(secrets.apiKey).toBeUndefined();
+    expect(secrets.variable('WAVESPEED_API_KEY')).toBeUndefined();
   });
 
   test('is what empty variables mean too', () => {
     const empty = Object.fromEntries(Object.keys(variables).map((name) => [name, '']));
-    expect(readConfig(empty)).toEqual(readConfig({}));
+    expect(readConfig(empty).config).toEqual(readConfig({}).config);
+    expect(readConfig({ FAL_KEY: '' }).secrets.variable('FAL_KEY')).toBeUndefined();
   });
 });
 
@@ -66,8 +68,40 @@ describe('what is given', () => {
     const key = 'a-key-of-sixteen-characters';
     const { config, secrets } = readConfig({ SPILLWAY_API_KEY: key, WAVESPEED_API_KEY: 'paying-key' });
     expect(config.api.host).toBe('0.0.0.0');
-    expect(secrets).toMatchObject({ apiKey: key, wavespeedApiKey: 'paying-key' });
+    expect(secrets.apiKey).toBe(key);
+    expect(secrets.variable('WAVESPEED_API_KEY')).toBe('paying-key');
     expect(JSON.stringify(config)).not.toMatch(/sixteen|paying/);
+  });
+
+  test('a bucket is a place for pictures and videos, at AWS unless something else is said', () => {
+    expect(readConfig({ S3_BUCKET: 'videos' }).config.s3).toEqual({
+      bucket: 'videos',
+      region: 'us-east-1',
+      endpoint: undefined,
+      publicEndpoint: undefined,
+      prefix: '',
+      pathStyle: false,
+    });
+    const other = {
+      S3_BUCKET: 'videos',
+      S3_ENDPOINT: 'http://minio:9000',
+      S3_PREFIX: 'spillway/',
+      S3_PATH_STYLE: 'true',
+    };
+    expect(readConfig(other).config.s3).toMatchObject({
+      endpoint: 'http://minio:9000',
+      publicEndpoint: 'http://minio:9000',
+      prefix: 'spillway/',
+      pathStyle: true,
+    });
+    expect(readConfig({ ...other, S3_PUBLIC_ENDPOINT: 'https://s3.example.com' }).config.s3?.publicEndpoint).toBe(
+      'https://s3.example.com',
+    );
+    expect(readConfig({ S3_ENDPOINT: 'http://minio:9000' }).config.s3).toBeUndefined();
+  });
+
+  test('a simulator is somewhere, and that it is makes everything simulated', () => {
+    expect(readConfig({ SIMULATOR_URL: 'http://127.0.0.1:8090/' }).config.simulatorUrl).toBe('http://127.0.0.1:8090');
   });
 
   test.each(['127.0.0.1', '::1', 'localhost'])('%s needs no key', (HOST) => {
@@ -83,14 +117,15 @@ describe('what is wrong', () => {
       TEMPORAL_UI_URL: 'nowhere',
       PUBLIC_URL: 'nowhere',
       SPILLWAY_API_KEY: 'short',
-      WAVESPEED_TIER: 'platinum',
-      WAVESPEED_BASE_URL: 'vendor',
+      S3_ENDPOINT: 'minio',
+      S3_PUBLIC_ENDPOINT: 'minio',
+      S3_PATH_STYLE: 'perhaps',
       SPEND_CAP_USD: '-1',
       LOG_LEVEL: 'loud',
       SUBMITTING_MAX: '0',
       STUCK_AFTER_SECONDS: '-5',
       RECONCILE_EVERY_SECONDS: 'often',
-      SIMULATED: 'perhaps',
+      SIMULATOR_URL: 'vendor',
       SIMULATOR_TIME_SCALE: '0',
     }).split('\n');
     expect(new Set(lines.map((line) => line.split(':')[0]))).toEqual(
@@ -100,15 +135,16 @@ describe('what is wrong', () => {
         'PORT',
         'PUBLIC_URL',
         'RECONCILE_EVERY_SECONDS',
-        'SIMULATED',
+        'S3_ENDPOINT',
+        'S3_PATH_STYLE',
+        'S3_PUBLIC_ENDPOINT',
         'SIMULATOR_TIME_SCALE',
+        'SIMULATOR_URL',
         'SPEND_CAP_USD',
         'SPILLWAY_API_KEY',
         'STUCK_AFTER_SECONDS',
         'SUBMITTING_MAX',
         'TEMPORAL_UI_URL',
-        'WAVESPEED_BASE_URL',
-        'WAVESPEED_TIER',
       ]),
     );
   });
@@ -118,15 +154,15 @@ describe('what is wrong', () => {
   });
 
   test.each([
-    { why: 'a simulator in production', SIMULATED: 'true', NODE_ENV: 'production', names: ['SIMULATED', 'NODE_ENV'] },
-    { why: 'a simulator that is nowhere', SIMULATED: 'true', names: ['SIMULATED', 'WAVESPEED_BASE_URL'] },
+    {
+      why: 'a simulator in production',
+      SIMULATOR_URL: 'http://127.0.0.1:8090',
+      NODE_ENV: 'production',
+      names: ['SIMULATOR_URL', 'NODE_ENV'],
+    },
     { why: 'an open door without a key', HOST: '0.0.0.0', names: ['HOST', 'SPILLWAY_API_KEY'] },
   ])('$why is refused, with what to do', ({ why: _why, names, ...environment }) => {
     const message = messageOf(environment);
     for (const name of names) expect(message).toContain(name);
-  });
-
-  test('a simulator that is somewhere is no contradiction', () => {
-    expect(readConfig({ SIMULATED: 'yes', WAVESPEED_BASE_URL: 'http://127.0.0.1:8090' }).config.simulated).toBe(true);
   });
 });

@@ -81,6 +81,7 @@ const offences: readonly { readonly folder: string; readonly imports: string; re
   { folder: 'src/api', imports: '../workflows/x.ts', rule: 'api-keeps-to-its-neighbours' },
   { folder: 'src/api', imports: '../dispatch/x.ts', rule: 'api-keeps-to-its-neighbours' },
   { folder: 'src/api', imports: '../providers/one/x.ts', rule: 'api-keeps-to-its-neighbours' },
+  { folder: 'src/api', imports: '../providers/http.ts', rule: 'api-keeps-to-its-neighbours' },
   { folder: 'src/api', imports: '@temporalio/worker', rule: 'api-keeps-to-its-neighbours' },
   { folder: 'src/simulator', imports: '../domain/x.ts', rule: 'simulator-keeps-to-its-neighbours' },
   { folder: 'src/embedded', imports: '../domain/x.ts', rule: 'embedded-keeps-to-its-neighbours' },
@@ -134,6 +135,7 @@ test('what the law allows stays allowed', async () => {
     ...neighbourhood,
     'src/workflows/a.ts': importing('@temporalio/workflow', '../contracts/x.ts', '../domain/x.ts'),
     'src/activities/a.ts': importing('../providers/provider.ts', '../db/x.ts', '@temporalio/activity', 'pino'),
+    'src/api/a.ts': importing('../providers/provider.ts', '../providers/hostile-url.ts', 'express', 'sharp'),
     'src/dispatch/a.ts': importing('@temporalio/client', 'pg', 'node:timers/promises', '../providers/provider.ts'),
     'src/main/a.ts': importing('../config.ts', '../api/x.ts', '../providers/registry.ts', '@temporalio/worker'),
   });
@@ -144,6 +146,7 @@ const neighbourhood: Readonly<Record<string, string>> = {
   'tsconfig.json': '{}',
   'src/config.ts': empty,
   'src/providers/provider.ts': empty,
+  'src/providers/hostile-url.ts': empty,
   'src/providers/http.ts': empty,
   'src/providers/registry.ts': importing('./one/x.ts', './two/x.ts'),
   'src/providers/two/x.ts': empty,

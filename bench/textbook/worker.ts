@@ -12,11 +12,11 @@ const vendor = new Pool(VENDOR_ORIGIN);
 const activities: TextbookActivities = {
   async submit({ id, prompt }) {
     const webhook = encodeURIComponent(`${CALLBACK_ORIGIN}/callbacks/${id}`);
-    const path = `/api/v3/alibaba/wan-2.6/text-to-video?webhook=${webhook}`;
+    const path = `/wavespeed/api/v3/alibaba/wan-2.6/text-to-video?webhook=${webhook}`;
     return (await call('POST', path, { prompt, duration: 5, size: '1280*720' })).id;
   },
   async poll(operation) {
-    const { status, outputs } = await call('GET', `/api/v3/predictions/${operation}/result`);
+    const { status, outputs } = await call('GET', `/wavespeed/api/v3/predictions/${operation}/result`);
     if (status !== 'completed' || outputs[0] === undefined) throw new Error('not yet');
     return { videoUrl: outputs[0] };
   },

@@ -4,7 +4,9 @@ import * as db from '../db/settle.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** The quick writes: the place of a further attempt, and the end. */
-export function createBookkeeping(deps: ActivityDeps): Pick<Activities, 'queueAttempt' | 'settleJob'> {
+export function createBookkeeping(
+  deps: Pick<ActivityDeps, 'db' | 'log' | 'onQueued'>,
+): Pick<Activities, 'queueAttempt' | 'settleJob'> {
   return {
     async queueAttempt({ jobId, ticket, waitMs }) {
       const job = await findJobToSubmit(deps.db, jobId);

@@ -2,17 +2,35 @@ import type { Logger } from 'pino';
 import type { Catalogue } from '../catalogue/schema.ts';
 import type { Database } from '../db/pool.ts';
 import type { VideoProvider } from '../providers/provider.ts';
-import type { ImageStore } from '../storage/image-store.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
 
 /** What activities need of the world, built once by main. */
 export interface ActivityDeps {
   readonly db: Database;
   readonly catalogue: Catalogue;
   readonly providers: ReadonlyMap<string, VideoProvider>;
-  readonly images: ImageStore;
+  /** The door to what a provider's answers point at, by the catalogue's names. */
+  readonly remoteFiles: ReadonlyMap<string, RemoteFiles>;
+  /** The same to what callers name in their requests. */
+  readonly openInput: RemoteFiles['open'];
+  /** Where videos and pictures become ours. */
+  readonly store: ObjectStore;
   /** Where providers reach us. Absent: no callback is registered, the poll alone carries every job. */
   readonly publicUrl?: string;
   readonly log: Logger;
   /** Whom to wake when something was queued: the dispatcher of this process. */
   readonly onQueued: () => void;
+}
+
+/** Opens URLs that somebody else gave. Throws `HostileUrlError` for one that is refused. */
+export interface RemoteFiles {
+  /** Resolves with any answer's head, whatever its status. */
+  open(file: { readonly url: string; readonly signal?: AbortSignal }): Promise<RemoteFile>;
+}
+
+export interface RemoteFile {
+  readonly status: number;
+  readonly headers: { readonly 'content-type'?: string; readonly 'content-length'?: string };
+  /** Whoever opened it reads it to its end or destroys it. */
+  readonly body: AsyncIterable<Uint8Array> & { destroy(): unknown };
 }

@@ -7,8 +7,9 @@ export function createStopAttempt(deps: ActivityDeps): Activities['stopAttempt']
   return async function stopAttempt({ jobId, attempt }) {
     const found = await findAttemptToCheck(deps.db, jobId, attempt);
     const provider = deps.providers.get(found?.provider ?? '');
-    if (!found?.operation || found.outcome !== null || provider?.cancelMeans !== 'stops') return;
-    const stopped = await provider.cancel?.(found.operation);
+    const model = found?.route[found.target]?.vendorModel;
+    if (!found?.operation || model === undefined || found.outcome !== null || provider?.cancelMeans !== 'stops') return;
+    const stopped = await provider.cancel?.({ operation: found.operation, model });
     if (stopped === true) await endAttempt(deps.db, { jobId, attempt, evidence: 'stop', outcome: 'lost' });
   };
 }

@@ -11,16 +11,13 @@ import {
   findJobToSubmit,
   type JobToSubmit,
 } from '../db/attempts.ts';
-import { type Failure, failureOf } from '../domain/failure.ts';
+import { failureOf } from '../domain/failure.ts';
 import { type RouteTarget, runBudgetMs } from '../domain/route.ts';
 import type { SubmitAnswer } from '../domain/story.ts';
-import {
-  type InputImage,
-  ProviderUnreachableError,
-  type StartOrder,
-  type StartOutcome,
-} from '../providers/provider.ts';
+import type { StartOrder, StartOutcome } from '../providers/provider.ts';
 import type { ActivityDeps } from './deps.ts';
+import { handOver } from './hand-over.ts';
+import { createInputPictures, type ReadInputPicture } from './input-picture.ts';
 
 /** Well within the heartbeat timeout, so that a killed worker is noticed and a busy one is not taken for dead. */
 const heartbeatEveryMs = 4_000;
@@ -29,23 +26,28 @@ const recordForMs = 20_000;
 
 /** The one place that spends money. The ledger row comes first; whoever finds it written does not POST. */
 export function createSubmitAttempt(deps: ActivityDeps): Activities['submitAttempt'] {
+  const submitDeps = { ...deps, readInputPicture: createInputPictures(deps) };
   return async function submitAttempt(order) {
     const heartbeat = setInterval(() => Context.current().heartbeat(), heartbeatEveryMs);
     try {
-      return await submit(deps, order);
+      return await submit(submitDeps, order);
     } finally {
       clearInterval(heartbeat);
     }
   };
 }
 
-async function submit(deps: ActivityDeps, order: SubmitOrder): Promise<SubmitAnswer> {
+interface SubmitDeps extends ActivityDeps {
+  readonly readInputPicture: ReadInputPicture;
+}
+
+async function submit(deps: SubmitDeps, order: SubmitOrder): Promise<SubmitAnswer> {
   const job = await findJobToSubmit(deps.db, order.jobId);
   const target = job?.route[order.target];
   if (!job?.request || target === undefined) return { kind: 'job_final' };
 
   // Before the ledger row: whoever dies here has sent nothing, and the next one may begin again.
-  const picture = await handOver(deps, target, job.inputImage);
+  const picture = await handOver(deps, target, await deps.readInputPicture(order.jobId, job));
   const token = randomBytes(24).toString('base64url');
   const seed = randomInt(0, 2 ** 31 - 1);
   const begun = await beginAttempt(deps.db, {
@@ -93,13 +95,14 @@ async function post(deps: ActivityDeps, posted: Post): Promise<StartOutcome> {
   const { order, job, target, token, seed, imageUrl } = posted;
   const provider = deps.providers.get(target.provider);
   const entry = deps.catalogue.targets[target.name];
-  const mode = job.inputImage === null ? entry?.text : entry?.image;
+  const mode = imageUrl === undefined ? entry?.text : entry?.image;
   if (!provider || !mode || !job.request)
     return { kind: 'refused', failure: failureOf('invalid_input', { retry: 'elsewhere' }) };
 
   return await provider.start({
     model: target.vendorModel,
     input: vendorInput(mode, job.request, { seed, ...(imageUrl === undefined ? {} : { imageUrl }) }),
+    deadlineMs: target.longestMs,
     ...callbackUrl(deps, { order, target, token }),
   });
 }
@@ -110,31 +113,6 @@ function callbackUrl(
 ): Pick<StartOrder, 'callbackUrl'> {
   if (publicUrl === undefined || !target.callbacks) return {};
   return { callbackUrl: `${publicUrl}/v1/callbacks/${target.provider}/${order.jobId}.${order.attempt}/${token}` };
-}
-
-/** The picture's URL at the vendor, or why there is none. Nothing has been ordered yet, so a failure is a refusal. */
-interface Picture {
-  readonly url?: string;
-  readonly refusal?: StartOutcome;
-}
-
-async function handOver(deps: ActivityDeps, target: RouteTarget, key: string | null): Promise<Picture> {
-  if (key === null) return {};
-  const provider = deps.providers.get(target.provider);
-  if (provider?.uploadImage === undefined) return refused(failureOf('media_fetch', { retry: 'elsewhere' }));
-  try {
-    const image: InputImage | undefined = await deps.images.read(key);
-    // Nobody erases the picture of a job that is not final, so this one is lost for good.
-    if (image === undefined) return refused(failureOf('media_fetch'));
-    return { url: await provider.uploadImage(image) };
-  } catch (error) {
-    deps.log.warn({ err: error, image: key }, 'input picture could not be handed over');
-    return refused(error instanceof ProviderUnreachableError ? error.failure : failureOf('media_fetch'));
-  }
-}
-
-function refused(failure: Failure): Picture {
-  return { refusal: { kind: 'refused', failure } };
 }
 
 async function record(

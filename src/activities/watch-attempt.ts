@@ -1,5 +1,4 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
-import { ApplicationFailureCategory } from '@temporalio/common';
+import { Context } from '@temporalio/activity';
 import type { Activities, WatchOrder } from '../contracts/activities.ts';
 import {
   answerAttempt,
@@ -13,6 +12,7 @@ import { nextCheckDelayMs } from '../domain/poll-schedule.ts';
 import type { RouteTarget } from '../domain/route.ts';
 import type { AttemptReport } from '../domain/story.ts';
 import { endOf, type FoundOperation, ProviderUnreachableError, type VideoProvider } from '../providers/provider.ts';
+import { notYet } from './application-failure.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** Polls once a try. "Not yet" is a benign failure with the moment of the next try: retries add no history. */
@@ -27,7 +27,7 @@ export function createWatchAttempt(deps: ActivityDeps): Activities['watchAttempt
 
     const look: Look = { deps, order, attempt, target, provider };
     const report = attempt.operation === null ? await adopt(look) : await poll(look, attempt.operation);
-    if (report === undefined) throw notYet(target);
+    if (report === undefined) throw notYet(nextCheckDelayMs(target, Context.current().info.attempt, Math.random()));
     return report;
   };
 }
@@ -40,8 +40,8 @@ interface Look {
   readonly provider: VideoProvider;
 }
 
-async function poll({ deps, order, provider }: Look, operation: string): Promise<AttemptReport | undefined> {
-  const progress = await reachable(() => provider.check(operation));
+async function poll({ deps, order, provider, target }: Look, operation: string): Promise<AttemptReport | undefined> {
+  const progress = await reachable(() => provider.check({ operation, model: target.vendorModel }));
   if (progress === undefined || progress.kind === 'running') return undefined;
   if (progress.kind === 'queued') return { outcome: 'queued' };
   await endAttempt(deps.db, { ...order, evidence: 'check', operation, ...endOf(progress) });
@@ -72,7 +72,7 @@ async function adopt(look: Look): Promise<AttemptReport | undefined> {
   await markPossibleDuplicate(deps.db, order.jobId, order.attempt);
   return {
     outcome: 'failed',
-    failure: failureOf('submit_unknown', { retry: target.unknownPolicy === 'resubmit' ? 'same' : 'elsewhere' }),
+    failure: failureOf('ambiguous_submit', { retry: target.unknownPolicy === 'resubmit' ? 'same' : 'elsewhere' }),
   };
 }
 
@@ -105,19 +105,9 @@ async function reachable<Answer>(ask: () => Promise<Answer>): Promise<Answer | u
 function reportOf({ outcome, failure }: AttemptToCheck): AttemptReport | undefined {
   if (outcome === null) return undefined;
   if (outcome === 'finished') return { outcome };
-  return { outcome: 'failed', failure: failure ?? failureOf('submit_unknown') };
+  return { outcome: 'failed', failure: failure ?? failureOf('ambiguous_submit') };
 }
 
 function lost(): AttemptReport {
-  return { outcome: 'failed', failure: failureOf('submit_unknown') };
-}
-
-function notYet(target: RouteTarget): ApplicationFailure {
-  const { attempt } = Context.current().info;
-  return ApplicationFailure.create({
-    type: 'NotYet',
-    message: 'the provider is not done',
-    category: ApplicationFailureCategory.BENIGN,
-    nextRetryDelay: nextCheckDelayMs(target, attempt, Math.random()),
-  });
+  return { outcome: 'failed', failure: failureOf('ambiguous_submit') };
 }

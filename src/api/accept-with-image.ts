@@ -1,18 +1,28 @@
 import type { NewJob } from '../db/accept.ts';
-import type { StoredImage } from '../storage/image-store.ts';
+import { limits } from '../domain/limits.ts';
+import { inputKey } from '../storage/input-keys.ts';
 import { BacklogFullError, BatchUnansweredError, UnwritableItemError } from './accept-batcher.ts';
 import type { Acceptor, AcceptOutcome } from './accept-jobs.ts';
+import { problemOfBatch } from './batch-problem.ts';
+import type { CheckedImage } from './check-image.ts';
 import type { AppDeps } from './deps.ts';
-import { Problem, temporaryProblem } from './problem.ts';
+import { storeAnswered } from './store-wait.ts';
+import { type UploadedImage, uploadNotFound } from './uploaded-image.ts';
 
 export interface AcceptDeps {
-  readonly app: Pick<AppDeps, 'images' | 'logger'>;
+  readonly app: Pick<AppDeps, 'store' | 'logger'>;
   readonly acceptor: Acceptor;
 }
 
+/** The picture of a job, checked as far as that is possible before it is decoded. */
+export type InputImage =
+  | ({ readonly kind: 'bytes' } & CheckedImage)
+  | { readonly kind: 'url'; readonly url: string }
+  | ({ readonly kind: 'upload'; readonly pointer: string } & UploadedImage);
+
 export interface JobToAccept {
   readonly job: NewJob;
-  readonly image: StoredImage | undefined;
+  readonly image: InputImage | undefined;
   readonly waitMs: number;
 }
 
@@ -21,22 +31,44 @@ export interface JobToAccept {
  * has its picture. Where no job came of it, it goes; it stays where that is in doubt.
  */
 export async function acceptWithImage(deps: AcceptDeps, { job, image, waitMs }: JobToAccept): Promise<AcceptOutcome> {
-  const inputImage = image === undefined ? null : await deps.app.images.save(job.id, image);
+  const input = await placeImage(deps.app, job, image);
   try {
-    const outcome = await deps.acceptor.submit({ ...job, inputImage }, waitMs);
-    if (outcome.kind !== 'accepted') await discard(deps.app, inputImage);
+    const outcome = await deps.acceptor.submit({ ...job, ...input }, waitMs);
+    if (outcome.kind !== 'accepted') await discard(deps.app, input.inputImage);
     return outcome;
   } catch (error) {
-    if (isProofOfNoJob(error)) await discard(deps.app, inputImage);
-    throw problemOf(error);
+    if (isProofOfNoJob(error)) await discard(deps.app, input.inputImage);
+    throw problemOfBatch(error);
   }
 }
 
+type Input = Pick<NewJob, 'inputImage' | 'inputUrl'>;
+
+async function placeImage(app: AcceptDeps['app'], job: NewJob, image: InputImage | undefined): Promise<Input> {
+  if (image === undefined) return { inputImage: null, inputUrl: null };
+  if (image.kind === 'url') return { inputImage: null, inputUrl: image.url };
+  const key = inputKey({ tenant: job.tenant, jobId: job.id }, image.contentType);
+  try {
+    if (image.kind === 'bytes') await storeAnswered(write(app, key, image.bytes));
+    // A copy of its own for each job: an upload may be named in many requests, and ends by its own clock.
+    else if (!(await storeAnswered(app.store.copy(image.key, key))))
+      throw uploadNotFound(image.pointer, 'The upload has just expired. Create another one.');
+  } catch (error) {
+    await discard(app, key);
+    throw error;
+  }
+  return { inputImage: key, inputUrl: null };
+}
+
+async function write({ store }: AcceptDeps['app'], key: string, body: Buffer): Promise<void> {
+  await store.write(key, { body, signal: AbortSignal.timeout(limits.storeWaitMsMax) });
+}
+
 /** A picture too many is no reason to refuse anything. */
-async function discard({ images, logger }: AcceptDeps['app'], inputImage: string | null): Promise<void> {
+async function discard({ store, logger }: AcceptDeps['app'], inputImage: string | null): Promise<void> {
   if (inputImage === null) return;
   try {
-    await images.remove(inputImage);
+    await storeAnswered(store.remove(inputImage));
   } catch (error) {
     logger.warn({ err: error, inputImage }, 'a picture without a job was left behind');
   }
@@ -45,14 +77,4 @@ async function discard({ images, logger }: AcceptDeps['app'], inputImage: string
 function isProofOfNoJob(error: unknown): boolean {
   if (error instanceof BatchUnansweredError) return !error.inDoubt;
   return error instanceof BacklogFullError || error instanceof UnwritableItemError;
-}
-
-function problemOf(error: unknown): unknown {
-  if (error instanceof BacklogFullError) return temporaryProblem('overloaded', error);
-  if (error instanceof BatchUnansweredError) return temporaryProblem('database_unavailable', error.cause ?? error);
-  if (!(error instanceof UnwritableItemError)) return error;
-  return new Problem('invalid_request', {
-    detail: 'The request holds something that can not be stored.',
-    cause: error,
-  });
 }

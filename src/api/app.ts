@@ -1,5 +1,8 @@
 import express, { type Express } from 'express';
+import { findUrlSecret } from '../db/signing-keys.ts';
+import { limits } from '../domain/limits.ts';
 import { createAcceptor } from './accept-jobs.ts';
+import { createByteBudget } from './byte-budget.ts';
 import type { AppDeps } from './deps.ts';
 import { createApiMetrics } from './metrics.ts';
 import { authenticate } from './middleware/authenticate.ts';
@@ -9,13 +12,19 @@ import { requestId } from './middleware/request-id.ts';
 import { answerProblems, Problem } from './problem.ts';
 import { readJsonBytes } from './read-body.ts';
 import { cancelVideo } from './routes/cancel-video.ts';
+import { createUpload } from './routes/create-upload.ts';
 import { createVideo } from './routes/create-video.ts';
 import { getContent } from './routes/get-content.ts';
+import { getModel } from './routes/get-model.ts';
 import { getProblem } from './routes/get-problem.ts';
 import { getTimeline } from './routes/get-timeline.ts';
 import { getVideo } from './routes/get-video.ts';
+import { listModels } from './routes/list-models.ts';
 import { providerCallback, readCallbackBytes } from './routes/provider-callback.ts';
+import { putUpload } from './routes/put-upload.ts';
 import { createSpendCap } from './spend-cap.ts';
+import { createUploadKeeper } from './upload-keeper.ts';
+import { createUploadSigner } from './upload-signer.ts';
 
 export interface App {
   readonly handler: Express;
@@ -28,6 +37,9 @@ export function createApp(deps: AppDeps): App {
   const metrics = createApiMetrics(deps.registry);
   const acceptor = createAcceptor(deps.pool, (size) => metrics.batchJobs.observe(size));
   const spendCap = createSpendCap(deps.pool, deps.clock);
+  const budget = createByteBudget(limits.uploadBytesMax);
+  const keeper = createUploadKeeper(deps.pool);
+  const signer = createUploadSigner(() => findUrlSecret(deps.pool));
 
   const handler = express();
   handler.disable('x-powered-by');
@@ -39,11 +51,21 @@ export function createApp(deps: AppDeps): App {
     .post(readCallbackBytes(), providerCallback(deps, metrics))
     .all(methodNotAllowed('POST'));
   handler.route('/problems/:code').get(getProblem()).all(methodNotAllowed('GET, HEAD'));
+  handler
+    .route('/v1/uploads/:id')
+    .put(putUpload({ app: deps, signer }))
+    .all(methodNotAllowed('PUT'));
 
   handler.use('/v1', authenticate(deps.apiKey));
+  handler.route('/v1/models').get(listModels(deps)).all(methodNotAllowed('GET, HEAD'));
+  handler.route('/v1/models/:id').get(getModel(deps)).all(methodNotAllowed('GET, HEAD'));
+  handler
+    .route('/v1/uploads')
+    .post(readJsonBytes(limits.jsonBodyBytesMax), createUpload({ app: deps, keeper, signer }))
+    .all(methodNotAllowed('POST'));
   handler
     .route('/v1/videos')
-    .post(limitUploads(), readJsonBytes(), createVideo({ app: deps, acceptor, spendCap, metrics }))
+    .post(limitUploads(budget), readJsonBytes(), createVideo({ app: deps, acceptor, spendCap, budget, metrics }))
     .all(methodNotAllowed('POST'));
   handler
     .route('/v1/videos/:id')
@@ -60,5 +82,10 @@ export function createApp(deps: AppDeps): App {
     throw new Problem('not_found');
   });
   handler.use(answerProblems({ logger: deps.logger, onProblem: (code) => metrics.problems.inc({ code }) }));
-  return { handler, drain: () => acceptor.drain() };
+  return {
+    handler,
+    async drain() {
+      await Promise.all([acceptor.drain(), keeper.drain()]);
+    },
+  };
 }

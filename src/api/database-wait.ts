@@ -10,12 +10,14 @@ class DatabaseSilentError extends Error {
 export interface DatabaseWait {
   /** Waits for a statement as long as is left; a database that can't answer is a 503 and not a fault. */
   answered<Result>(statement: Promise<Result>): Promise<Result>;
+  /** Waits for something else, which has a deadline of its own and does not count. */
+  besides<Result>(work: Promise<Result>): Promise<Result>;
   leftMs(): number;
 }
 
 /** Begins the wait of one request. */
 export function beginDatabaseWait(): DatabaseWait {
-  const deadline = performance.now() + limits.databaseWaitMsMax;
+  let deadline = performance.now() + limits.databaseWaitMsMax;
   const leftMs = (): number => Math.max(0, deadline - performance.now());
   return {
     leftMs,
@@ -25,6 +27,10 @@ export function beginDatabaseWait(): DatabaseWait {
       } catch (error) {
         throw isFaultOfStatement(error) ? error : temporaryProblem('database_unavailable', error);
       }
+    },
+    async besides(work) {
+      const start = performance.now();
+      return await work.finally(() => (deadline += performance.now() - start));
     },
   };
 }

@@ -1,20 +1,23 @@
-import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import type { ModelObject } from '../catalogue/model-object.ts';
 import type { PlanResult, Wish } from '../catalogue/plan.ts';
 import type { Database } from '../db/pool.ts';
 import type { JobId } from '../domain/job.ts';
 import type { VideoProvider } from '../providers/provider.ts';
-import type { ImageStore } from '../storage/image-store.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
 
 /** Everything that the API needs of the world. */
 export interface AppDeps {
   readonly pool: Database;
   readonly plan: (wish: Wish) => PlanResult;
+  /** What `GET /v1/models` answers. */
+  readonly models: readonly ModelObject[];
   /** By the name in callback URLs. */
   readonly providers: ReadonlyMap<string, Pick<VideoProvider, 'readCallback'>>;
-  readonly images: ImageStore;
-  readonly openVideo: OpenVideo;
+  readonly store: ObjectStore;
+  /** Where callers reach this API, for URLs of ours. Absent: by the host that they called. */
+  readonly publicUrl?: string;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly defaultModel: string;
@@ -30,16 +33,6 @@ export interface AppDeps {
   readonly notifyAccepted: () => void;
   readonly logger: Logger;
   readonly registry: Registry;
-}
-
-/** Opens a finished video where the provider that made it serves it. `range` is `bytes=from-` or `bytes=from-to`. */
-export type OpenVideo = (provider: string, url: string, range?: string) => Promise<OpenedVideo>;
-
-export interface OpenedVideo {
-  readonly status: number;
-  /** Lower-cased names. */
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: Readable;
 }
 
 /** There is one tenant until keys are kept in the database. */

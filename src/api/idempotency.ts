@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Request } from 'express';
 import type { Idempotency } from '../db/accept.ts';
 import { limits } from '../domain/limits.ts';
-import type { StoredImage } from '../storage/image-store.ts';
+import type { ImageReference } from './image-reference.ts';
 import { fieldProblem } from './problem.ts';
 import { isObject } from './read-json.ts';
 import type { VideoWish } from './schemas.ts';
@@ -21,12 +21,27 @@ export function idempotencyKeyOf(request: Request): string | undefined {
 export function idempotencyOf(
   key: string | undefined,
   wish: VideoWish,
-  image: StoredImage | undefined,
+  reference: ImageReference | undefined,
 ): Idempotency | null {
   if (key === undefined) return null;
-  const imageDigest = image && createHash('sha256').update(image.bytes).digest('hex');
-  const asked = canonicalJson({ path: '/v1/videos', wish, image: imageDigest ?? null });
+  const asked = canonicalJson({
+    path: '/v1/videos',
+    wish,
+    image: reference === undefined ? null : digestOf(reference),
+  });
   return { key, fingerprint: createHash('sha256').update(asked).digest('hex') };
+}
+
+/** The form counts: what lies behind a URL may have changed since. */
+function digestOf(reference: ImageReference): unknown {
+  switch (reference.kind) {
+    case 'bytes':
+      return createHash('sha256').update(reference.bytes).digest('hex');
+    case 'url':
+      return { url: reference.url };
+    case 'upload':
+      return { upload: reference.uploadId };
+  }
 }
 
 /** JSON with sorted keys, so that equal values have equal texts. */

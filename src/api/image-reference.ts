@@ -1,7 +1,14 @@
-import { fieldProblem, type Problem } from './problem.ts';
+import { limits } from '../domain/limits.ts';
+import { callerUrlPolicy, checkUrl, HostileUrlError } from '../providers/hostile-url.ts';
+import { fieldProblem } from './problem.ts';
 import { isObject } from './read-json.ts';
 import { imageTooLarge } from './read-multipart.ts';
-import { limits } from '../domain/limits.ts';
+
+/** How a request names its picture: with its bytes, still unchecked; by a URL; or by the id of an upload. */
+export type ImageReference =
+  | { readonly kind: 'bytes'; readonly bytes: Buffer }
+  | { readonly kind: 'url'; readonly url: string }
+  | { readonly kind: 'upload'; readonly uploadId: string; readonly pointer: string };
 
 const field = 'input_reference';
 const bracketField = 'input_reference[image_url]';
@@ -9,51 +16,65 @@ const bracketField = 'input_reference[image_url]';
 export interface SplitBody {
   /** Everything but the reference. */
   readonly fields: Record<string, unknown>;
-  /** The picture that the reference holds, still unchecked. */
-  readonly image: Buffer | undefined;
+  readonly reference: ImageReference | undefined;
 }
 
-/** Takes the picture out of a body: a data URL, in one of the places where clients put it. */
+/** Takes the reference out of a body, from one of the places where clients put it. */
 export function splitImage(body: Readonly<Record<string, unknown>>): SplitBody {
   const { [field]: plain, [bracketField]: bracket, ...fields } = body;
   if (plain !== undefined && bracket !== undefined)
     throw fieldProblem('invalid_request', `/${field}`, 'The field comes more than once.');
-  if (bracket !== undefined) return { fields, image: imageOf(bracket, `/${bracketField}`) };
-  if (!isObject(plain)) return { fields, image: plain === undefined ? undefined : imageOf(plain, `/${field}`) };
-  return { fields, image: imageOfObject(plain) };
+  if (bracket !== undefined) return { fields, reference: referenceOfUrl(bracket, `/${bracketField}`) };
+  if (isObject(plain)) return { fields, reference: referenceOfObject(plain) };
+  return { fields, reference: plain === undefined ? undefined : referenceOfText(plain, `/${field}`) };
 }
 
-function imageOfObject(reference: Readonly<Record<string, unknown>>): Buffer {
+function referenceOfObject(reference: Readonly<Record<string, unknown>>): ImageReference {
   const { image_url: url, file_id: file, ...unknown } = reference;
   const [stranger] = Object.keys(unknown);
   if (stranger !== undefined)
     throw fieldProblem('invalid_request', `/${field}/${stranger.slice(0, 128)}`, 'The field is unknown.');
-  if (file !== undefined) throw notSupported(`/${field}/file_id`);
-  return imageOf(url, `/${field}/image_url`);
+  if (file === undefined) return referenceOfUrl(url, `/${field}/image_url`);
+  if (url === undefined) return referenceOfUpload(file, `/${field}/file_id`);
+  throw fieldProblem('invalid_request', `/${field}`, 'Send either image_url or file_id.');
 }
 
-function imageOf(reference: unknown, pointer: string): Buffer {
-  if (typeof reference !== 'string')
-    throw fieldProblem('invalid_request', pointer, 'This has to be a file or a data URL.');
-  if (!/^data:/i.test(reference)) throw notSupported(pointer);
-  const comma = reference.indexOf(',');
-  if (!/^data:image\/(jpeg|png|webp);base64,$/i.test(reference.slice(0, comma + 1))) {
+function referenceOfText(text: unknown, pointer: string): ImageReference {
+  const isUpload = typeof text === 'string' && text.startsWith('upload_');
+  return isUpload ? referenceOfUpload(text, pointer) : referenceOfUrl(text, pointer);
+}
+
+function referenceOfUpload(id: unknown, pointer: string): ImageReference {
+  if (typeof id !== 'string')
+    throw fieldProblem('invalid_request', pointer, 'This has to be the id of an upload, as text.');
+  return { kind: 'upload', uploadId: id, pointer };
+}
+
+function referenceOfUrl(text: unknown, pointer: string): ImageReference {
+  if (typeof text !== 'string')
+    throw fieldProblem('invalid_request', pointer, 'This has to be a file, a data URL, an https URL or an upload id.');
+  if (/^data:/i.test(text)) return { kind: 'bytes', bytes: bytesOfDataUrl(text, pointer) };
+  return { kind: 'url', url: publicUrlOf(text, pointer) };
+}
+
+/** As its text shows it. Where its name leads is for the one to find out who connects. */
+function publicUrlOf(text: string, pointer: string): string {
+  try {
+    return checkUrl(text, callerUrlPolicy).href;
+  } catch (error) {
+    if (!(error instanceof HostileUrlError)) throw error;
+    throw fieldProblem('invalid_image', pointer, `The picture can't be read from there. ${error.message}.`);
+  }
+}
+
+function bytesOfDataUrl(text: string, pointer: string): Buffer {
+  const comma = text.indexOf(',');
+  if (!/^data:image\/(jpeg|png|webp);base64,$/i.test(text.slice(0, comma + 1))) {
     throw fieldProblem('invalid_image', pointer, 'The data URL has to be a JPEG, PNG or WebP picture in base64.');
   }
-  if (reference.length - comma > Math.ceil((limits.imageBytesMax * 4) / 3) + 4) throw imageTooLarge();
-  return decode(reference.slice(comma + 1), pointer);
-}
-
-function decode(base64: string, pointer: string): Buffer {
+  if (text.length - comma > Math.ceil((limits.imageBytesMax * 4) / 3) + 4) throw imageTooLarge();
+  const base64 = text.slice(comma + 1);
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64))
-    throw fieldProblem('invalid_image', pointer, 'The data URL is not valid base64.');
+    throw fieldProblem('invalid_image', pointer, 'The data URL is not valid base64. Leave out spaces and line breaks.');
   return Buffer.from(base64, 'base64');
-}
-
-function notSupported(pointer: string): Problem {
-  return fieldProblem(
-    'value_not_supported',
-    pointer,
-    'Upload ids and URLs are not supported yet. Send a file or a data URL.',
-  );
 }

@@ -17,9 +17,9 @@ export function planVideo(app: Pick<AppDeps, 'plan' | 'defaultModel'>, wish: Vid
 }
 
 function catalogueWish(wish: VideoWish, chosen: { model: string; hasImage: boolean }): Wish {
-  const { seconds, size, seed, negative_prompt, audio } = wish;
+  const { prompt, seconds, size, seed, negative_prompt, audio } = wish;
   return {
-    request: { ...chosen, ...present({ seconds, size, seed, negative_prompt, audio }) },
+    request: { ...chosen, prompt, ...present({ seconds, size, seed, negative_prompt, audio }) },
     fallback: wish.fallback,
     ...present({ patienceSeconds: wish.patience_seconds, maxCostUsd: wish.max_cost_usd }),
   };

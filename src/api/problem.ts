@@ -38,7 +38,10 @@ export function fieldProblem(kind: ProblemCode, pointer: string, message: string
 }
 
 /** A problem that passes by itself, with the moment to come back: spread over seconds, so that clients don't in step. */
-export function temporaryProblem(kind: 'overloaded' | 'database_unavailable', cause?: unknown): Problem {
+export function temporaryProblem(
+  kind: 'overloaded' | 'database_unavailable' | 'storage_unavailable',
+  cause?: unknown,
+): Problem {
   const seconds = 1 + Math.floor(Math.random() * 4);
   return new Problem(kind, { detail: 'Try again in a moment.', headers: { 'retry-after': String(seconds) }, cause });
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { priorities } from '../domain/job.ts';
 import { limits } from '../domain/limits.ts';
+import { pictureTypes } from '../domain/picture.ts';
 import { type FieldError, Problem } from './problem.ts';
 import { escapePointer } from './text-check.ts';
 
@@ -9,7 +10,18 @@ export type VideoWish = z.output<typeof videoWishSchema>;
 
 /** Parses the fields of `POST /v1/videos`, or names every one that is wrong. */
 export function parseVideoWish(fields: Readonly<Record<string, unknown>>): VideoWish {
-  const result = videoWishSchema.safeParse(fields);
+  return parsed(videoWishSchema, fields);
+}
+
+export type UploadWish = z.output<typeof uploadWishSchema>;
+
+/** Parses the fields of `POST /v1/uploads`. */
+export function parseUploadWish(fields: Readonly<Record<string, unknown>>): UploadWish {
+  return parsed(uploadWishSchema, fields);
+}
+
+function parsed<Output>(schema: z.ZodType<Output>, fields: Readonly<Record<string, unknown>>): Output {
+  const result = schema.safeParse(fields);
   if (result.success) return result.data;
   const errors = result.error.issues.flatMap(errorsOfIssue).slice(0, errorsMax);
   throw new Problem('invalid_request', { detail: sentenceOf(errors), errors });
@@ -100,6 +112,14 @@ const videoWishSchema = z.strictObject(
       limits.queueTtlSecondsDefault,
     ),
     max_cost_usd: z.number(costMessage).positive(costMessage).max(limits.costUsdMax, costMessage).optional(),
+  },
+  'The body has to be an object.',
+);
+
+const uploadWishSchema = z.strictObject(
+  {
+    content_type: z.enum(pictureTypes, `This has to be one of ${pictureTypes.join(', ')}.`),
+    bytes: integer(1, limits.imageBytesMax),
   },
   'The body has to be an object.',
 );

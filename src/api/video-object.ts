@@ -1,9 +1,9 @@
-import type { JobView, PlaceInLine } from '../db/read-jobs.ts';
+import type { AssetView, JobView, PlaceInLine } from '../db/read-jobs.ts';
 import { sentenceOf } from '../domain/failure.ts';
 import type { JobId } from '../domain/job.ts';
 import { progressPercent } from '../domain/progress.ts';
 import type { Route } from '../domain/route.ts';
-import type { VideoRequest } from '../domain/video-request.ts';
+import type { Requested, VideoRequest } from '../domain/video-request.ts';
 import { sorted } from './idempotency.ts';
 
 /** The one serializer of jobs: the OpenAI dialect first, our own fields after it. */
@@ -19,13 +19,30 @@ export interface VideoObject {
   readonly prompt: string | null;
   readonly seconds: string | null;
   readonly size: string | null;
+  /** What was asked for, where a retired model's video is served by another one. */
+  readonly requested: RequestedObject | null;
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly queue: QueueObject | null;
   readonly served_by: { readonly provider: string; readonly model: string } | null;
   readonly attempts: number;
-  readonly outputs: readonly { readonly url: string }[];
+  readonly outputs: readonly OutputObject[];
   readonly cost_usd: number | null;
   readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface RequestedObject {
+  readonly model: string;
+  /** Null: the caller left it to us. */
+  readonly seconds: string | null;
+  readonly size: string | null;
+}
+
+/** Our own copy. Listed until its time is over. */
+export interface OutputObject {
+  readonly url: string;
+  readonly content_type: string;
+  readonly bytes: number;
+  readonly sha256: string;
 }
 
 export interface QueueObject {
@@ -50,6 +67,7 @@ export function acceptedVideo(job: AcceptedView): VideoObject {
     status: 'queued',
     progress: 0,
     completed_at: null,
+    expires_at: null,
     error: null,
     queue: { position: null, eta_seconds: null, reason: 'waiting_capacity' },
     served_by: null,
@@ -73,13 +91,18 @@ export function videoObject(job: JobView, context: VideoContext): VideoObject {
     status: job.phase,
     progress: progressOf(job),
     completed_at: job.phase === 'completed' && job.finishedAt !== null ? unixSeconds(job.finishedAt) : null,
+    expires_at: job.asset && unixSeconds(job.asset.expiresAt),
     error: job.failure && { code: job.failure.code, message: sentenceOf(job.failure.code) },
     queue: job.phase === 'queued' ? queueOf(job.route, context) : null,
     served_by: servedBy(job, context.servedBySimulator),
     attempts: job.attempts,
-    outputs: job.phase === 'completed' ? [{ url: `/v1/videos/${job.id}/content` }] : [],
+    outputs: job.asset === null || job.asset.isGone ? [] : [outputOf(job.id, job.asset)],
     cost_usd: usdOf(job.costUsdMicros),
   };
+}
+
+function outputOf(id: JobId, { contentType, bytes, sha256 }: AssetView): OutputObject {
+  return { url: `/v1/videos/${id}/content`, content_type: contentType, bytes, sha256 };
 }
 
 export function usdOf(usdMicros: number | null): number | null {
@@ -91,14 +114,20 @@ function wishOf(job: AcceptedView) {
     id: job.id,
     object: 'video',
     created_at: unixSeconds(job.acceptedAt),
-    expires_at: null,
     model: job.model,
     prompt: job.request?.prompt ?? null,
     seconds: job.request === null ? null : String(job.request.seconds),
     size: job.request?.size ?? null,
+    requested: requestedOf(job.request?.requested),
     // jsonb has an order of its own: the answer must not depend on where the request came from.
     metadata: sorted(job.request?.metadata ?? {}),
   } as const;
+}
+
+function requestedOf(requested: Requested | undefined): RequestedObject | null {
+  if (requested === undefined) return null;
+  const { model, seconds, size = null } = requested;
+  return { model, seconds: seconds === undefined ? null : String(seconds), size };
 }
 
 /** Measured against the first target whatever happens later, so that a switch never sets it back. */

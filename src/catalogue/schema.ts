@@ -1,62 +1,100 @@
 import { z } from 'zod';
+import { poolSchema } from './pools.ts';
 
-/** Outstanding jobs and starts a minute of WaveSpeed's account levels (their documentation, 2026-11). */
-const presets = {
-  bronze: { outstanding: 3, per_minute: 5 },
-  silver: { outstanding: 100, per_minute: 60 },
-  gold: { outstanding: 2_000, per_minute: 600 },
-  ultra: { outstanding: 5_000, per_minute: 5_000 },
-} as const;
-
-type PoolPreset = keyof typeof presets;
-
-/** The limits behind a preset's name. */
-export function limitsOfPreset(preset: PoolPreset): { readonly outstanding: number; readonly per_minute: number } {
-  return presets[preset];
-}
-
-const poolSchema = z.union([
-  z.strictObject({ preset: z.enum(['bronze', 'silver', 'gold', 'ultra']) }),
-  z.strictObject({ outstanding: z.int().positive(), per_minute: z.int().positive() }),
-]);
+const variableName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'has to be the name of an environment variable');
+const webUrl = z.url({ protocol: /^https?$/, error: 'has to be an http(s) URL' });
 
 const providerSchema = z.strictObject({
-  kind: z.enum(['wavespeed']),
-  base_url: z.url(),
+  /** Which adapter speaks to it. Those there are, the registry knows. */
+  kind: z.string(),
+  base_url: webUrl,
+  /** Further places of the vendor's own, by the names that its adapter gives them. */
+  other_urls: z.record(z.string(), webUrl).default({}),
+  key_variable: variableName,
+  webhook_secret_variable: variableName.optional(),
+  /** Holds the account's level, in place of the pools' presets. */
+  level_variable: variableName.optional(),
   pools: z.record(z.string(), poolSchema),
 });
 
-const modelSchema = z.strictObject({
-  targets: z.array(z.string()).min(1),
-  fallbacks: z.array(z.string()).default([]),
-});
+const sizeName = z.string().regex(/^\d{2,5}x\d{2,5}$/, 'has to be width by height, such as 1280x720');
 
-/** A figure says where it comes from, or that it was assumed. */
+/** Where something is known from, or that it is not. */
 const provenance = { source: z.string().optional(), as_of: z.iso.date().optional(), assumed: z.boolean().optional() };
+const provenanceMessage = 'needs source and as_of, or assumed: true';
+
+function hasProvenance({ source, as_of, assumed }: Provenance): boolean {
+  return assumed === true || (source !== undefined && as_of !== undefined);
+}
+
+export interface Provenance {
+  readonly source?: string | undefined;
+  readonly as_of?: string | undefined;
+  readonly assumed?: boolean | undefined;
+}
+
+const retirementSchema = z
+  .strictObject({
+    since: z.iso.date(),
+    why: z.string().min(1),
+    policy: z.enum(['redirect', 'refuse']),
+    /** Lengths that are served instead: what was asked for is rounded up to one of them. */
+    seconds: z.array(z.int().positive()).min(1).optional(),
+    /** What is served in the place of a size that no fallback makes; the first that one makes. */
+    sizes: z.record(sizeName, z.array(sizeName).min(1)).default({}),
+    ...provenance,
+  })
+  .refine(hasProvenance, provenanceMessage);
+
+const modelSchema = z
+  .strictObject({
+    maker: z.string().min(1),
+    /** When the entry was made. */
+    added: z.iso.date(),
+    targets: z.array(z.string()),
+    fallbacks: z.array(z.string()).default([]),
+    retired: retirementSchema.optional(),
+  })
+  .refine(({ targets, retired }) => (targets.length === 0) === (retired !== undefined), {
+    path: ['targets'],
+    error: 'an active model needs a target, and a retired one has none',
+  })
+  .refine(({ fallbacks, retired }) => retired?.policy !== 'redirect' || fallbacks.length > 0, {
+    path: ['fallbacks'],
+    error: 'a model that redirects needs a fallback to redirect to',
+  });
 
 const figureSchema = z
   .strictObject({ value: z.number().positive(), ...provenance })
-  .refine(hasProvenance, 'needs source and as_of, or assumed: true');
+  .refine(hasProvenance, provenanceMessage);
 
 const pricesSchema = z
-  .strictObject({ values: z.record(z.string(), z.number().nonnegative()), ...provenance })
-  .refine(hasProvenance, 'needs source and as_of, or assumed: true');
-
-function hasProvenance(figure: {
-  source?: string | undefined;
-  as_of?: string | undefined;
-  assumed?: boolean | undefined;
-}): boolean {
-  return figure.assumed === true || (figure.source !== undefined && figure.as_of !== undefined);
-}
+  .strictObject({ values: z.record(sizeName, z.number().nonnegative()), ...provenance })
+  .refine(hasProvenance, provenanceMessage);
 
 const vendorValue = z.union([z.string(), z.number(), z.boolean()]);
+
+const secondsRange = z
+  .strictObject({ from: z.int().positive(), to: z.int().positive().max(600) })
+  .refine(({ from, to }) => from <= to, 'from is above to')
+  .transform(({ from, to }) => Array.from({ length: to - from + 1 }, (_, index) => from + index));
+
+const secondsSchema = z.strictObject({
+  field: z.string(),
+  allowed: z.union([z.array(z.int().positive()).min(1), secondsRange], 'has to be a list of seconds, or from and to'),
+  /** Some vendors want "5" where others want 5. */
+  as: z.enum(['number', 'string']).default('number'),
+});
 
 /** How a request of one kind, text or image, is said in the vendor's words. An absent field cannot be expressed. */
 const modeSchema = z.strictObject({
   model: z.string(),
-  seconds: z.strictObject({ field: z.string(), allowed: z.array(z.number()).min(1) }),
-  sizes: z.record(z.string().regex(/^\d{2,5}x\d{2,5}$/), z.record(z.string(), vendorValue)),
+  prompt: z.string().default('prompt'),
+  /** Absent: as long as ours may be. */
+  prompt_chars_max: z.int().positive().optional(),
+  negative_prompt_chars_max: z.int().positive().optional(),
+  seconds: secondsSchema,
+  sizes: z.record(sizeName, z.record(z.string(), vendorValue)),
   image: z.string().optional(),
   negative_prompt: z.string().optional(),
   seed: z.string().optional(),
@@ -67,11 +105,15 @@ const modeSchema = z.strictObject({
 const targetSchema = z.strictObject({
   provider: z.string(),
   pool: z.string(),
+  /** Where the fields of `text` and `image` are known from. */
+  inputs: z.strictObject(provenance).refine(hasProvenance, provenanceMessage),
   typical_seconds: figureSchema,
   longest_seconds: figureSchema,
-  patience_seconds: z.number().positive(),
+  patience_seconds: figureSchema,
   unknown: z.enum(['wait', 'resubmit', 'fail']),
   unknown_grace_seconds: z.number().positive().default(120),
+  /** Whether a refusal on content policy may be taken to the next target. */
+  moderation: z.enum(['never', 'elsewhere']).default('never'),
   price_per_second: pricesSchema.optional(),
   text: modeSchema.optional(),
   image: modeSchema.optional(),
@@ -84,18 +126,29 @@ export const catalogueSchema = z.strictObject({
 });
 
 export type Catalogue = z.infer<typeof catalogueSchema>;
+export type CatalogueProvider = z.infer<typeof providerSchema>;
+export type CatalogueModel = z.infer<typeof modelSchema>;
 export type CatalogueTarget = z.infer<typeof targetSchema>;
 export type TargetMode = z.infer<typeof modeSchema>;
 
+/** What a caller may ask for beyond prompt, seconds and size, where a target has a word for it. */
+export const optionalFields = ['seed', 'negative_prompt', 'audio'] as const;
+
 /** The same catalogue where everything takes `factor` of its time: for a vendor that is simulated faster than life. */
 export function withDurationsScaled(catalogue: Catalogue, factor: number): Catalogue {
-  const scaled = (target: CatalogueTarget): CatalogueTarget => ({
-    ...target,
-    typical_seconds: { ...target.typical_seconds, value: target.typical_seconds.value * factor },
-    longest_seconds: { ...target.longest_seconds, value: target.longest_seconds.value * factor },
-    patience_seconds: target.patience_seconds * factor,
-    unknown_grace_seconds: target.unknown_grace_seconds * factor,
+  const scaled = <Figure extends { value: number }>(figure: Figure): Figure => ({
+    ...figure,
+    value: figure.value * factor,
   });
-  const targets = Object.entries(catalogue.targets).map(([name, target]) => [name, scaled(target)] as const);
+  const targets = Object.entries(catalogue.targets).map(([name, target]): [string, CatalogueTarget] => [
+    name,
+    {
+      ...target,
+      typical_seconds: scaled(target.typical_seconds),
+      longest_seconds: scaled(target.longest_seconds),
+      patience_seconds: scaled(target.patience_seconds),
+      unknown_grace_seconds: target.unknown_grace_seconds * factor,
+    },
+  ]);
   return { ...catalogue, targets: Object.fromEntries(targets) };
 }

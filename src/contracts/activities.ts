@@ -1,6 +1,6 @@
 import type { JobId } from '../domain/job.ts';
 import type { Verdict } from '../domain/next-step.ts';
-import type { AttemptReport, QueueAnswer, SubmitAnswer, TicketStory } from '../domain/story.ts';
+import type { AttemptReport, QueueAnswer, StoreAnswer, SubmitAnswer, TicketStory } from '../domain/story.ts';
 import type { GenerateVideoResult } from './generate-video.ts';
 
 /** Everything that `generateVideo` may ask of the world. Activities read the request from Postgres themselves. */
@@ -12,6 +12,11 @@ export interface Activities {
   submitAttempt(order: SubmitOrder): Promise<SubmitAnswer>;
   /** Polls until the provider is done, by retries of its own that add no history. Returns at once on `queued`. */
   watchAttempt(order: WatchOrder): Promise<AttemptReport>;
+  /**
+   * Copies a finished video to where it is ours, whole or not at all. Safe to retry, and to run twice: it begins anew, or
+   * finds that the copy is there. Fails only with a retryable failure; what no retry mends is an answer.
+   */
+  storeAsset(order: StoreOrder): Promise<StoreAnswer>;
   /** Asks for a place in the queue for a further attempt. */
   queueAttempt(order: QueueOrder): Promise<QueueAnswer>;
   /** Proposes a verdict and returns the one that stands. */
@@ -32,6 +37,11 @@ export interface WatchOrder {
   readonly jobId: JobId;
   readonly attempt: number;
   readonly target: number;
+}
+
+export interface StoreOrder {
+  readonly jobId: JobId;
+  readonly attempt: number;
 }
 
 export interface QueueOrder {

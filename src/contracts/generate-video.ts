@@ -8,6 +8,9 @@ export const taskQueue = 'spillway';
 /** Polls have a queue and slots of their own: a slow vendor's polls must not hold back a submit. */
 export const checkTaskQueue = 'spillway-checks';
 
+/** Copies of videos, and their removal: long streams, of which a worker makes few at once. */
+export const assetTaskQueue = 'spillway-assets';
+
 export const generateVideoType = 'generateVideo';
 
 /** Ids, the route and permits: nothing personal ever enters a history. The workflow's id is the job's. */

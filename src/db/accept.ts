@@ -10,7 +10,10 @@ export interface NewJob {
   readonly tenant: string;
   readonly request: VideoRequest;
   readonly route: Route;
+  /** The key of its picture in the object store. */
   readonly inputImage: string | null;
+  /** Where its picture is still to be read from. */
+  readonly inputUrl: string | null;
   readonly queueTtlSeconds: number;
   readonly idempotency: Idempotency | null;
 }
@@ -38,18 +41,18 @@ export async function insertJobs(db: Database, jobs: readonly NewJob[]): Promise
   const { rows } = await db.query<InsertedJob>({
     name: 'insert_jobs',
     text: `WITH input AS (
-             SELECT id, tenant, key, fingerprint, request::jsonb, route::jsonb, input_image, priority,
+             SELECT id, tenant, key, fingerprint, request::jsonb, route::jsonb, input_image, input_url, priority,
                     queue_ttl * interval '1 second' AS queue_ttl
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::smallint[], $9::float8[])
-               AS input(id, tenant, key, fingerprint, request, route, input_image, priority, queue_ttl)
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::smallint[], $10::float8[])
+               AS input(id, tenant, key, fingerprint, request, route, input_image, input_url, priority, queue_ttl)
            ), won AS (
              INSERT INTO idempotency_keys (tenant, key, job, fingerprint)
              SELECT tenant, key, id, decode(fingerprint, 'hex') FROM input WHERE key IS NOT NULL ORDER BY tenant, key, id
              ON CONFLICT (tenant, key) DO NOTHING
              RETURNING job
            ), accepted AS (
-             INSERT INTO jobs (id, tenant, model, request, input_image, route, priority, queue_deadline)
-             SELECT id, tenant, request ->> 'model', request, input_image, route, priority, now() + queue_ttl
+             INSERT INTO jobs (id, tenant, model, request, input_image, input_url, route, priority, queue_deadline)
+             SELECT id, tenant, request ->> 'model', request, input_image, input_url, route, priority, now() + queue_ttl
              FROM input WHERE key IS NULL OR id IN (SELECT job FROM won)
              ORDER BY id
              ON CONFLICT (id) DO NOTHING
@@ -77,6 +80,7 @@ function columnsOf(jobs: readonly NewJob[]): unknown[][] {
     jobs.map(({ request }) => JSON.stringify(request)),
     jobs.map(({ route }) => JSON.stringify(route)),
     jobs.map(({ inputImage }) => inputImage),
+    jobs.map(({ inputUrl }) => inputUrl),
     jobs.map(({ request }) => priorities.indexOf(request.priority)),
     jobs.map(({ queueTtlSeconds }) => queueTtlSeconds),
   ];

@@ -90,14 +90,21 @@ export async function endAttempt(db: Database, end: AttemptEnd): Promise<boolean
 /** What a submit needs of its job. `request` is null once the job has been erased. */
 export interface JobToSubmit {
   readonly request: VideoRequest | null;
+  readonly tenant: string;
+  /** The key of its picture in the object store. */
   readonly inputImage: string | null;
+  /** The picture there is as vendors get it. */
+  readonly inputPrepared: boolean;
+  /** Where the picture is still to be read from. */
+  readonly inputUrl: string | null;
   readonly route: Route;
 }
 
 export async function findJobToSubmit(db: Database, jobId: JobId): Promise<JobToSubmit | undefined> {
   const { rows } = await db.query<JobToSubmit>({
     name: 'find_job_to_submit',
-    text: 'SELECT request, input_image AS "inputImage", route FROM jobs WHERE id = $1',
+    text: `SELECT request, tenant, input_image AS "inputImage", input_prepared AS "inputPrepared", input_url AS "inputUrl", route
+           FROM jobs WHERE id = $1`,
     values: [jobId],
   });
   return rows[0];

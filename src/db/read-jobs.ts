@@ -25,7 +25,28 @@ export interface JobView {
   /** Who made the video: its provider, and the index of its target in the route. */
   readonly servedProvider: string | null;
   readonly servedTarget: number | null;
+  /** Null before the video is ours. */
+  readonly asset: AssetView | null;
 }
+
+/** Our own copy of the video that a job is completed with. */
+export interface AssetView {
+  readonly key: string;
+  readonly contentType: string;
+  readonly bytes: number;
+  /** In hexadecimal. */
+  readonly sha256: string;
+  readonly expiresAt: number;
+  /** Its time is over, whether or not its bytes are gone already. */
+  readonly isGone: boolean;
+}
+
+const joinAsset = `LEFT JOIN assets stored
+             ON stored.job = jobs.id AND stored.attempt = jobs.served_attempt AND stored.stored_at IS NOT NULL`;
+const assetColumn = `CASE WHEN stored.key IS NOT NULL THEN jsonb_build_object(
+                    'key', stored.key, 'contentType', stored.content_type, 'bytes', stored.bytes,
+                    'sha256', encode(stored.sha256, 'hex'), 'expiresAt', ${millis('stored.expires_at')},
+                    'isGone', stored.removed_at IS NOT NULL OR stored.expires_at <= clock_timestamp()) END AS asset`;
 
 export async function findJob(db: Database, job: OwnedJob): Promise<JobView | undefined> {
   const { rows } = await db.query<JobView>({
@@ -35,12 +56,13 @@ export async function findJob(db: Database, job: OwnedJob): Promise<JobView | un
                   ${millis('coalesce(jobs.finished_at, clock_timestamp()) - jobs.started_at')} AS "elapsedMs",
                   jobs.dispatched_at IS NOT NULL AS dispatched,
                   ledger.attempts, ledger.cost AS "costUsdMicros",
-                  served.provider AS "servedProvider", served.target AS "servedTarget"
+                  served.provider AS "servedProvider", served.target AS "servedTarget", ${assetColumn}
            FROM jobs
            CROSS JOIN LATERAL (
              SELECT count(*)::int AS attempts, sum(cost_usd_micros)::float8 AS cost FROM attempts WHERE attempts.job = jobs.id
            ) AS ledger
            LEFT JOIN attempts served ON served.job = jobs.id AND served.attempt = jobs.served_attempt
+           ${joinAsset}
            WHERE jobs.id = $1 AND jobs.tenant = $2`,
     values: [job.id, job.tenant],
   });
@@ -126,18 +148,18 @@ export async function listAttempts(db: Database, jobId: JobId): Promise<readonly
   return rows;
 }
 
-/** Where the video of a job lies, once it is completed. */
+/** What there is to serve of a job. */
 export interface JobOutput {
   readonly phase: JobPhase;
-  readonly provider: string | null;
-  readonly videoUrl: string | null;
+  readonly asset: AssetView | null;
 }
 
 export async function findOutput(db: Database, job: OwnedJob): Promise<JobOutput | undefined> {
   const { rows } = await db.query<JobOutput>({
     name: 'find_output',
-    text: `SELECT jobs.phase, served.provider, served.video_url AS "videoUrl"
-           FROM jobs LEFT JOIN attempts served ON served.job = jobs.id AND served.attempt = jobs.served_attempt
+    text: `SELECT jobs.phase, ${assetColumn}
+           FROM jobs
+           ${joinAsset}
            WHERE jobs.id = $1 AND jobs.tenant = $2`,
     values: [job.id, job.tenant],
   });

@@ -90,6 +90,8 @@ export interface Zombie {
   readonly attempt: number;
   readonly provider: string;
   readonly operation: string | null;
+  /** The vendor's model id. */
+  readonly model: string;
   /** Older than the longest that its target can take: whatever became of it, it is over. */
   readonly isExpired: boolean;
 }
@@ -102,6 +104,7 @@ export async function leaseZombies(
   const { rows } = await db.query<Zombie>(
     `WITH due AS (
        SELECT p.grant_id, a.job, a.attempt, a.provider, a.operation,
+              j.route -> a.target::int ->> 'vendorModel' AS model,
               a.submitted_at + (j.route -> a.target::int ->> 'longestMs')::float8 * interval '1 millisecond' < clock_timestamp() AS expired
        FROM permits p
        JOIN attempts a ON a.job = p.job AND a.attempt = p.attempt
@@ -115,7 +118,7 @@ export async function leaseZombies(
      ), leased AS (
        UPDATE permits SET checked_at = clock_timestamp() FROM due WHERE permits.grant_id = due.grant_id
      )
-     SELECT job, attempt, provider, operation, expired AS "isExpired" FROM due`,
+     SELECT job, attempt, provider, operation, model, expired AS "isExpired" FROM due`,
     [settings.everyMs, settings.count],
   );
   return rows;

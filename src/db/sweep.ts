@@ -1,5 +1,6 @@
 import type { JobId } from '../domain/job.ts';
 import { failureOf } from '../domain/failure.ts';
+import { limits } from '../domain/limits.ts';
 import type { Database } from './pool.ts';
 
 /**
@@ -34,8 +35,8 @@ export async function endOverdueJobs(db: Database, count: number): Promise<reado
 }
 
 /**
- * Ends jobs whose run deadline passed `graceMs` ago: their workflow should have done so, and can't. It is told as above,
- * for when it can again. Returns the jobs ended.
+ * Ends jobs whose run deadline passed `graceMs` ago: their workflow should have done so, and can't. A job with a finished
+ * video has the time of its copy as well. The workflow is told as above, for when it can again. Returns the jobs ended.
  */
 export async function endOverrunJobs(
   db: Database,
@@ -46,6 +47,9 @@ export async function endOverrunJobs(
     text: `WITH overrun AS (
              SELECT id FROM jobs
              WHERE finished_at IS NULL AND run_deadline < clock_timestamp() - $1 * interval '1 millisecond'
+               AND (run_deadline < clock_timestamp() - ($1 + ${limits.storeMsMax}) * interval '1 millisecond' OR NOT EXISTS (
+                 SELECT 1 FROM attempts a LEFT JOIN assets s ON s.job = a.job AND s.attempt = a.attempt
+                 WHERE a.job = jobs.id AND a.outcome = 'finished' AND s.failure IS NULL))
              ORDER BY run_deadline
              LIMIT $2
            ), ended AS (
@@ -55,7 +59,7 @@ export async function endOverrunJobs(
              INSERT INTO mailbox (job, kind) SELECT id, 'cancel' FROM ended ON CONFLICT (job, kind, attempt) DO NOTHING
            )
            SELECT id AS job FROM ended`,
-    values: [settings.graceMs, settings.count, failureOf('run_deadline')],
+    values: [settings.graceMs, settings.count, failureOf('timed_out', { retry: 'never' })],
   });
   return rows.map(({ job }) => job);
 }

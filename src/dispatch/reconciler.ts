@@ -148,16 +148,16 @@ async function endZombie(deps: ReconcilerDeps, zombie: Zombie): Promise<View> {
 
 async function expire(deps: ReconcilerDeps, { job: jobId, attempt }: Zombie): Promise<void> {
   // This target's time is over, not the job's: whoever else is on the route may still serve it.
-  const failure = failureOf('run_deadline', { retry: 'elsewhere' });
+  const failure = failureOf('timed_out');
   const end = { evidence: 'longest_duration', outcome: 'lost', failure } as const;
   if (await endAttempt(deps.pool, { jobId, attempt, ...end })) deps.onRepair('zombie_expired', 1);
 }
 
-async function look({ providers, log }: ReconcilerDeps, { provider, operation, job }: Zombie): Promise<View> {
+async function look({ providers, log }: ReconcilerDeps, { provider, operation, model, job }: Zombie): Promise<View> {
   const vendor = providers.get(provider);
   if (operation === null || vendor === undefined) return 'untold';
   try {
-    return await vendor.check(operation);
+    return await vendor.check({ operation, model });
   } catch (error) {
     if (!(error instanceof ProviderUnreachableError)) throw error;
     log.debug({ job, provider }, 'zombie could not be checked');

@@ -17,72 +17,110 @@ export interface Failure {
  */
 export type RetryAdvice = 'same' | 'elsewhere' | 'never';
 
-/** The closed set of causes. The classes and their evidence per vendor: the provider reference, section 12. */
-export type FailureCode =
+/**
+ * What can become of an attempt. The classes and their evidence per vendor: the provider reference, section 12.
+ *
+ * - `invalid_input` the vendor says that the request is malformed or out of range
+ * - `moderation` the vendor refused it on its content policy
+ * - `media_fetch` the input picture could not be read, by the vendor or by us
+ * - `auth` our credentials were refused
+ * - `no_credit` the account has run dry
+ * - `rate_limited` certain that nothing was created: too much at once
+ * - `unreachable` certain that nothing was created: there was no connection
+ * - `ambiguous_submit` the POST may have created a job, and its answer was lost
+ * - `provider_failed` the vendor took the job and did not make the video
+ * - `timed_out` a deadline passed, the vendor's or our own
+ * - `output_expired` the video was made, and its file is gone or was never usable
+ */
+export type AttemptFailureCode =
   | 'invalid_input'
   | 'moderation'
   | 'media_fetch'
   | 'auth'
   | 'no_credit'
   | 'rate_limited'
-  | 'provider_unavailable'
+  | 'unreachable'
+  | 'ambiguous_submit'
   | 'provider_failed'
-  | 'stopped_at_provider'
-  | 'submit_unknown'
-  | 'operation_missing'
-  | 'output_unusable'
-  | 'run_deadline'
-  | 'queue_deadline'
-  | 'no_target_left'
-  | 'terminated'
-  | 'cancelled';
+  | 'timed_out'
+  | 'output_expired';
 
-const adviceOf: Readonly<Record<FailureCode, RetryAdvice>> = {
-  invalid_input: 'never',
-  moderation: 'never',
-  media_fetch: 'never',
-  auth: 'elsewhere',
-  no_credit: 'elsewhere',
-  rate_limited: 'same',
-  provider_unavailable: 'same',
-  provider_failed: 'same',
-  stopped_at_provider: 'elsewhere',
-  submit_unknown: 'elsewhere',
-  operation_missing: 'elsewhere',
-  output_unusable: 'elsewhere',
-  run_deadline: 'never',
-  queue_deadline: 'never',
-  no_target_left: 'never',
-  terminated: 'never',
-  cancelled: 'never',
+/** What can end a job beside its attempts. */
+export type JobFailureCode = 'queue_deadline' | 'no_target_left' | 'terminated' | 'cancelled';
+
+/** The closed set of causes. */
+export type FailureCode = AttemptFailureCode | JobFailureCode;
+
+interface Meaning {
+  /** What the code permits, unless the vendor's evidence or the catalogue says otherwise. */
+  readonly retry: RetryAdvice;
+  /** One sentence for the caller, the same whoever the vendor was. */
+  readonly sentence: string;
+}
+
+const meanings: Readonly<Record<FailureCode, Meaning>> = {
+  invalid_input: {
+    retry: 'never',
+    sentence: 'The provider refused the request as invalid. Change the prompt, the picture or the parameters.',
+  },
+  moderation: {
+    retry: 'never',
+    sentence: 'The provider refused the request on its content policy. Change the prompt or the picture.',
+  },
+  media_fetch: { retry: 'never', sentence: 'The input picture could not be read. Upload it again.' },
+  auth: {
+    retry: 'elsewhere',
+    sentence: 'No provider accepted our credentials. Ask the operator to check the provider keys.',
+  },
+  no_credit: {
+    retry: 'elsewhere',
+    sentence: 'The provider account is out of credit. Ask the operator to top it up.',
+  },
+  rate_limited: {
+    retry: 'same',
+    sentence: 'The provider refused for its rate limit until time ran out. Try again later.',
+  },
+  unreachable: {
+    retry: 'same',
+    sentence: 'The provider could not be reached until time ran out. Try again later.',
+  },
+  ambiguous_submit: {
+    retry: 'elsewhere',
+    sentence: 'It is unknown whether the provider took the job, and it did not answer in time.',
+  },
+  provider_failed: {
+    retry: 'same',
+    sentence: 'Every target of the route failed to make the video. Try again, or choose another model.',
+  },
+  timed_out: {
+    retry: 'elsewhere',
+    sentence: 'The video was not ready in time. Send it again, or choose a faster model.',
+  },
+  output_expired: {
+    retry: 'elsewhere',
+    sentence: 'The provider made the video, but its file was gone before it could be kept. Send it again.',
+  },
+  queue_deadline: {
+    retry: 'never',
+    sentence: 'No capacity became free before queue_ttl_seconds ran out. Send it again with more time.',
+  },
+  no_target_left: {
+    retry: 'never',
+    sentence: 'Every target of the route was tried. Send it again, or allow more fallbacks.',
+  },
+  terminated: {
+    retry: 'never',
+    sentence: 'An operator ended the job. Send it again if that was not intended.',
+  },
+  cancelled: { retry: 'never', sentence: 'The job was cancelled by its owner.' },
 };
 
 /** Makes a failure with the advice that goes with its code. `detail` may overrule it with the vendor's evidence. */
 export function failureOf(code: FailureCode, detail: Partial<Omit<Failure, 'code'>> = {}): Failure {
-  return { code, retry: adviceOf[code], ...detail };
+  return { code, retry: meanings[code].retry, ...detail };
 }
 
 /** One sentence for the caller, the same whoever the vendor was. */
 export function sentenceOf(code: FailureCode): string {
-  return sentences[code];
+  return meanings[code].sentence;
 }
-
-const sentences: Readonly<Record<FailureCode, string>> = {
-  invalid_input: 'The provider refused the request as invalid. Change the prompt, the picture or the parameters.',
-  moderation: 'The provider refused the request on its content policy. Change the prompt or the picture.',
-  media_fetch: 'The provider could not read the input picture. Upload it again.',
-  auth: 'No provider accepted our credentials. Ask the operator to check the provider keys.',
-  no_credit: 'The provider account is out of credit. Ask the operator to top it up.',
-  rate_limited: 'The provider refused for its rate limit until time ran out. Try again later.',
-  provider_unavailable: 'The provider could not be reached until time ran out. Try again later.',
-  provider_failed: 'Every target of the route failed to make the video. Try again, or choose another model.',
-  stopped_at_provider: 'The job was stopped at the provider. Send it again if that was not intended.',
-  submit_unknown: 'It is unknown whether the provider took the job, and it did not answer in time.',
-  operation_missing: 'The provider no longer knows the job. Send it again.',
-  output_unusable: 'The provider finished without a usable video. Send it again.',
-  run_deadline: 'The video was not ready by the run deadline. Send it again, or choose a faster model.',
-  queue_deadline: 'No capacity became free before queue_ttl_seconds ran out. Send it again with more time.',
-  no_target_left: 'Every target of the route was tried. Send it again, or allow more fallbacks.',
-  terminated: 'An operator ended the job. Send it again if that was not intended.',
-  cancelled: 'The job was cancelled by its owner.',
-};

@@ -1,8 +1,9 @@
 import { assert } from './assert.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { limits } from './limits.ts';
+import { delayAfter, firstUntried, targetAfter } from './next-target.ts';
 import { lookMs } from './poll-schedule.ts';
-import { type AttemptStory, isLive, type Story, targetOf, type TicketStory } from './story.ts';
+import { type AttemptStory, isLive, isUnkept, type Story, targetOf, type TicketStory } from './story.ts';
 
 /** The end of a job as its workflow proposes it. The database decides which verdict stands. */
 export type Verdict =
@@ -15,18 +16,21 @@ export type Step =
   | { readonly kind: 'settle'; readonly verdict: Verdict }
   | { readonly kind: 'submit'; readonly attempt: AttemptStory }
   | { readonly kind: 'watch'; readonly attempt: AttemptStory }
+  | { readonly kind: 'store'; readonly attempt: AttemptStory }
   | { readonly kind: 'queue'; readonly ticket: TicketStory; readonly waitMs: number }
   | { readonly kind: 'wait'; readonly untilMs: number | null };
 
 /**
  * The whole policy of a job under way, in order of precedence. Results come before timeouts, so that a video that
- * arrives in the same instant as its deadline counts. Money looks before it leaps: nobody is paid beside an attempt that
- * was not asked for first. Called again after every step until it says `wait`.
+ * became ours in the same instant as its deadline counts. Money looks before it leaps: nobody is paid while a finished
+ * video is being copied, nor beside an attempt that was not asked for first. Called again after every step until it says
+ * `wait`.
  */
 export function nextStep(story: Story, now: number): Step {
   return (
     settleOnResult(story) ??
     settleOnEnd(story, now) ??
+    keepVideo(story) ??
     submitGranted(story) ??
     queueAfterFailure(story) ??
     queueOverlap(story, now) ??
@@ -38,7 +42,7 @@ export function nextStep(story: Story, now: number): Step {
 const superseded: Verdict = { phase: 'cancelled' };
 
 function settleOnResult(story: Story): Step | undefined {
-  const winner = story.attempts.find((attempt) => attempt.phase === 'finished');
+  const winner = story.attempts.find((attempt) => attempt.phase === 'stored');
   if (winner !== undefined) return { kind: 'settle', verdict: { phase: 'completed', attempt: winner.number } };
   if (story.over) return { kind: 'settle', verdict: superseded };
   return undefined;
@@ -46,8 +50,22 @@ function settleOnResult(story: Story): Step | undefined {
 
 function settleOnEnd(story: Story, now: number): Step | undefined {
   if (story.cancelled) return { kind: 'settle', verdict: { phase: 'cancelled' } };
-  if (story.runDeadlineAt !== null && story.runDeadlineAt <= now) return fail(failureOf('run_deadline'));
+  const deadlineAt = deadlineOf(story);
+  if (deadlineAt !== null && deadlineAt <= now) return fail(failureOf('timed_out', { retry: 'never' }));
   return undefined;
+}
+
+/** A video that is there and paid for has the time of its copy as well. */
+function deadlineOf(story: Story): number | null {
+  if (story.runDeadlineAt === null) return null;
+  return story.attempts.some(isUnkept) ? story.runDeadlineAt + limits.storeMsMax : story.runDeadlineAt;
+}
+
+/** One copy at a time, which has a deadline of its own: while it is under way there is nothing to do, or to time. */
+function keepVideo(story: Story): Step | undefined {
+  if (story.attempts.some(({ phase }) => phase === 'storing')) return { kind: 'wait', untilMs: null };
+  const attempt = story.attempts.find(({ phase }) => phase === 'finished');
+  return attempt && { kind: 'store', attempt };
 }
 
 /** A request that was found at fault is sent to nobody else: its permit goes back when the job is settled. */
@@ -140,12 +158,6 @@ function nextNumber(story: Story): number {
   return Math.max(0, ...story.attempts.map((attempt) => attempt.number)) + 1;
 }
 
-function firstUntried(story: Story): number | undefined {
-  const tried = new Set(story.attempts.map((attempt) => attempt.target));
-  const index = story.route.findIndex((_, target) => !tried.has(target));
-  return index === -1 ? undefined : index;
-}
-
 /** Where an attempt may go while another one is live, if anywhere. */
 function overlapTarget(story: Story): number | undefined {
   if (story.ticket !== null || faultOf(story) !== undefined) return undefined;
@@ -155,35 +167,4 @@ function overlapTarget(story: Story): number | undefined {
 /** The failure of a request that no target will do better with. */
 function faultOf(story: Story): Failure | undefined {
   return story.attempts.find(({ failure }) => failure?.retry === 'never')?.failure;
-}
-
-/** Where the next attempt goes: the same target while its failure allows, else the first one that was never tried. */
-function targetAfter(story: Story, last: AttemptStory): number | undefined {
-  if (story.attempts.length >= limits.attemptsOfJobMax) return undefined;
-  if (last.phase === 'void') return last.target;
-  const untried = firstUntried(story);
-  const failure = last.failure;
-  if (failure?.retry !== 'same') return untried;
-  if (failuresAlike(story, last) < triesOf(failure)) return last.target;
-  // A refusal for load is no verdict on the request: where there is nobody else, stay in line.
-  return untried ?? (failure.code === 'rate_limited' ? last.target : undefined);
-}
-
-function failuresAlike(story: Story, last: AttemptStory): number {
-  return story.attempts.filter(({ target, failure }) => target === last.target && failure?.code === last.failure?.code)
-    .length;
-}
-
-function triesOf(failure: Failure): number {
-  if (failure.code === 'rate_limited') return limits.rateLimitedTriesOfTargetMax;
-  if (failure.code === 'provider_unavailable') return limits.unreachableTriesOfTargetMax;
-  return limits.failedTriesOfTargetMax;
-}
-
-/** What the vendor asked for, else doubling from one second; nothing where the next target is another one. */
-function delayAfter(story: Story, last: AttemptStory): number {
-  if (last.failure?.retry !== 'same' || targetAfter(story, last) !== last.target) return 0;
-  const doubling = limits.retryDelayMsMin * 2 ** (failuresAlike(story, last) - 1);
-  const wanted = last.failure.retryAfterMs ?? Math.min(doubling, limits.retryDelayMsMax);
-  return Math.min(wanted, limits.retryAfterMsMax);
 }

@@ -1,3 +1,5 @@
+import type { Failure } from './failure.ts';
+
 /**
  * The ordered targets of a job, snapshotted when it is accepted, so that a change of the catalogue changes no job under
  * way. It travels into workflow histories: names and figures only, nothing of the request.
@@ -25,6 +27,8 @@ export interface RouteTarget {
   readonly callbacks: boolean;
   /** Whether a job that we left can be stopped there, its work and cost with it. */
   readonly stoppable: boolean;
+  /** Whether another target may try what this one refused on its content policy. Absent: never. */
+  readonly moderation?: 'never' | 'elsewhere';
   /** What one video of this request costs here, in millionths of a US dollar. Null: unknown. */
   readonly priceUsdMicros: number | null;
 }
@@ -36,4 +40,10 @@ export interface RouteTarget {
 export function runBudgetMs(route: Route): number {
   const longest = route.reduce((sum, target) => sum + target.longestMs, 0);
   return Math.max(longest + 60_000, 600_000);
+}
+
+/** A failure with the advice that counts at its target: who may try what was refused on its content is the catalogue's word. */
+export function failureAt(target: RouteTarget, failure: Failure): Failure {
+  if (failure.code !== 'moderation') return failure;
+  return { ...failure, retry: target.moderation ?? 'never' };
 }

@@ -14,4 +14,13 @@ export interface VideoRequest {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly priority: Priority;
   readonly max_cost_usd?: number;
+  /** What was asked for, where a retired model's request is served by another one. */
+  readonly requested?: Requested;
+}
+
+/** A wish as it came, where it is not what is served. What the caller left to us is absent. */
+export interface Requested {
+  readonly model: string;
+  readonly seconds?: number;
+  readonly size?: string;
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ConfigError, readConfig } from '../config.ts';
 import { createLogger } from '../logger.ts';
-import { createSimulator } from '../simulator/simulator.ts';
 import { demo } from './demo.ts';
+import { modelsCheck } from './models-check.ts';
 import { runApi } from './run-api.ts';
+import { runSimulator } from './run-simulator.ts';
 import { runWorker } from './run-worker.ts';
 import { serveOps } from './serve-ops.ts';
 import { joinDatabase, migrateDatabase, readCatalogue, seedDatabase, type Setting, startStack } from './start.ts';
@@ -15,7 +15,7 @@ import { installRuntime, readTemporalSettings } from './temporal.ts';
 
 const usage = `Usage: spillway <command>
 
-  demo       everything on this machine with a simulated vendor, one request from end to end
+  demo       everything on this machine with simulated vendors, one request from end to end
              --once            stop when the video is there
              --model NAME      a model of the catalogue
              --prompt TEXT     --selfie FILE
@@ -23,12 +23,21 @@ const usage = `Usage: spillway <command>
   migrate    bring the database up to this release
   api        the API alone          needs DATABASE_URL, TEMPORAL_ADDRESS
   worker     a worker alone         needs DATABASE_URL, TEMPORAL_ADDRESS
-  simulator  the vendor's protocol, played on SIMULATOR_PORT
+  simulator  the vendors' protocols, played on SIMULATOR_PORT
+  models:check  compare the catalogue with what WaveSpeed says today; costs nothing
 `;
 
 type Command = (setting: Setting, started: Started, values: Flags) => Promise<number>;
 
-const commands: Readonly<Record<string, Command>> = { demo: runDemo, start, migrate, api, worker, simulator };
+const commands: Readonly<Record<string, Command>> = {
+  demo: runDemo,
+  start,
+  migrate,
+  api,
+  worker,
+  simulator,
+  'models:check': checkModels,
+};
 
 interface Flags {
   readonly once: boolean;
@@ -91,16 +100,15 @@ async function worker(setting: Setting, started: Started): Promise<number> {
 }
 
 async function simulator(setting: Setting, started: Started): Promise<number> {
-  const { config, secrets, log } = setting;
-  if (config.isProduction) throw new ConfigError('The simulator does not run under NODE_ENV=production.');
-  const { seed, tier, timeScale, port } = config.simulator;
-  const webhookSecret = required(secrets.wavespeedWebhookSecret, 'WAVESPEED_WEBHOOK_SECRET');
-  const played = createSimulator({ seed, tier, timeScale, webhookSecret, idSalt: randomBytes(6).toString('hex') });
-  const { origin, close } = await played.listen(port, config.api.host);
+  const { origin, close } = await runSimulator(setting);
   started.add({ stop: close });
-  log.info({ origin }, 'simulator is up');
+  setting.log.info({ origin }, 'simulator is up');
   await setting.stopped;
   return 0;
+}
+
+async function checkModels(setting: Setting): Promise<number> {
+  return (await modelsCheck(setting, (line) => void process.stdout.write(`${line}\n`))) ? 0 : 1;
 }
 
 /** What `api` and `worker` need: they embed nothing, and refuse to guess. */

@@ -12,6 +12,7 @@ const videoSchema = z.object({
   model: z.string(),
   seconds: z.string(),
   size: z.string(),
+  requested: z.object({ model: z.string() }).nullish(),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
   queue: z.object({ position: z.number().nullable(), eta_seconds: z.number().nullable() }).nullish(),
   served_by: z.object({ provider: z.string(), model: z.string() }).nullish(),

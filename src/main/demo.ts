@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { isListening } from '../embedded/ports.ts';
 import { createSimulator } from '../simulator/simulator.ts';
 import { createDemoClient, type DemoClient, type Video } from './demo-client.ts';
 import { createLivePrinter, progressLine } from './progress-bar.ts';
+import { newIdSalt, newWebhookSecret } from './run-simulator.ts';
 import { type Setting, startStack } from './start.ts';
 import type { Started } from './stop.ts';
 
@@ -18,10 +18,10 @@ export interface DemoOptions {
 /** A few others are in line before us, so that there is a queue to be seen. */
 const companions = 4;
 
-/** The whole way of one request, on this machine: the vendor is the simulator, everything else is real. */
+/** The whole way of one request, on this machine: the vendors are the simulator, everything else is real. */
 export async function demo(setting: Setting, options: DemoOptions, started: Started): Promise<boolean> {
   const say = (line = ''): void => void process.stdout.write(`${line}\n`);
-  say('Spillway demo: Postgres, Temporal, API, worker, and a simulator that plays the vendor. No key, no cost.');
+  say('Spillway demo: Postgres, Temporal, API, worker, and a simulator that plays the vendors. No key, no cost.');
   const staged = await stage({ ...setting, tell: say }, started);
   const { api, backends } = await startStack(staged, started);
   say(`  API          ${api.url}`);
@@ -35,6 +35,7 @@ export async function demo(setting: Setting, options: DemoOptions, started: Star
   say(`POST /v1/videos  model=${options.model}  input_reference=${options.selfie}`);
   const video = await client.create(options);
   say(`202 Accepted     ${video.id}`);
+  if (video.requested) say(`${video.requested.model} is retired: ${video.model} serves in its place.`);
   const ended = await watch(client, video);
   const ok = ended.status === 'completed';
   say();
@@ -68,33 +69,34 @@ async function tellSuccess(client: DemoClient, video: Video, say: (line: string)
   say(`  Saved          ${path} (${(bytes / 1024).toFixed(1)} KiB, a sample clip: the simulator renders nothing)`);
 }
 
-/** The vendor's part is played by a server of its own; callbacks come back to the API over loopback. */
+/** The vendors' part is played by a server of its own; callbacks come back to the API over loopback. */
 async function stage(setting: Setting, started: Started): Promise<Setting> {
   const { config, secrets } = setting;
-  if (config.isProduction) throw new Error('The demo plays a vendor and does not run under NODE_ENV=production.');
-  const webhookSecret = `whsec_${randomBytes(24).toString('base64')}`;
+  if (config.isProduction) throw new Error('The demo plays the vendors and does not run under NODE_ENV=production.');
+  const webhookSecret = newWebhookSecret();
   const { seed, timeScale, tier } = config.simulator;
-  const simulator = createSimulator({ seed, timeScale, tier, webhookSecret, idSalt: randomBytes(6).toString('hex') });
+  const simulator = createSimulator({ seed, timeScale, tier, webhookSecret, idSalt: newIdSalt() });
   const { origin, close } = await simulator.listen();
   started.add({ stop: close });
   const port = await freeOr(config.api.port);
   return {
     ...setting,
     config: demoConfig(config, { simulatorOrigin: origin, port, opsPort: await freeOr(config.api.opsPort) }),
-    secrets: { ...secrets, wavespeedApiKey: undefined, wavespeedWebhookSecret: webhookSecret },
+    // No key is asked for where everything is simulated, and one secret signs the callbacks of every vendor.
+    secrets: { ...secrets, variable: () => webhookSecret },
   };
 }
 
 function demoConfig(config: Config, at: { simulatorOrigin: string; port: number; opsPort: number }): Config {
   return {
     ...config,
-    simulated: true,
+    simulatorUrl: at.simulatorOrigin,
     spendCapUsd: undefined,
     // Its jobs are never to be found among real ones: it always brings servers of its own.
     databaseUrl: undefined,
     temporal: { ...config.temporal, address: undefined, uiUrl: undefined },
     dataDirectory: join(config.dataDirectory, 'demo'),
-    wavespeed: { tier: config.simulator.tier, baseUrl: at.simulatorOrigin },
+    s3: undefined,
     api: {
       ...config.api,
       host: '127.0.0.1',

@@ -3,16 +3,18 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { register } from 'prom-client';
 import { createApp } from '../api/app.ts';
-import type { AppDeps, OpenVideo } from '../api/deps.ts';
+import type { AppDeps } from '../api/deps.ts';
 import { listen } from '../api/server.ts';
+import { activeModels } from '../catalogue/availability.ts';
 import { plan } from '../catalogue/plan.ts';
+import { publishModels } from '../catalogue/publish.ts';
 import type { Catalogue } from '../catalogue/schema.ts';
 import type { Config, Secrets } from '../config.ts';
 import { timelineQueryName } from '../contracts/generate-video.ts';
 import { createPool } from '../db/pool.ts';
 import { findSpendCap } from '../db/pools.ts';
 import { createWakeUps } from '../db/wake-ups.ts';
-import { createLocalImageStore } from '../storage/image-store.ts';
+import { createObjectStore } from './object-store.ts';
 import { serveOps } from './serve-ops.ts';
 import { type Stoppable, startTogether } from './stop.ts';
 import type { TemporalSettings } from './temporal.ts';
@@ -63,21 +65,18 @@ async function appDeps(
   const { config, secrets, catalogue, vendors, log } = settings;
   const client = new Client({ connection, namespace: settings.temporal.namespace });
   const wakeUps = createWakeUps(pool);
-  const planSettings = {
-    callbacks: settings.publicUrl !== undefined,
-    pricesNeeded: (await findSpendCap(pool)) !== null,
-    stoppable: vendors.stoppable,
-  };
+  const planSettings = { providers: vendors.traits, pricesNeeded: (await findSpendCap(pool)) !== null };
   return {
     pool,
     plan: (wish) => plan(catalogue, planSettings, wish),
+    models: publishModels(catalogue, vendors.traits),
     providers: vendors.providers,
-    images: createLocalImageStore(`${config.dataDirectory}/images`),
-    openVideo: openFrom(vendors),
+    store: createObjectStore(config),
+    ...(settings.publicUrl === undefined ? {} : { publicUrl: settings.publicUrl }),
     clock: Date.now,
-    defaultModel: Object.keys(catalogue.models)[0] ?? '',
+    defaultModel: activeModels(catalogue, vendors.traits)[0] ?? '',
     ...(secrets.apiKey === undefined ? {} : { apiKey: secrets.apiKey }),
-    servedBySimulator: config.simulated,
+    servedBySimulator: config.simulatorUrl !== undefined,
     queryTimeline: (jobId) =>
       client.withDeadline(Date.now() + queryTimeoutMs, () => client.workflow.getHandle(jobId).query(timelineQueryName)),
     notifyMail: () => {
@@ -87,14 +86,5 @@ async function appDeps(
     notifyAccepted: () => wakeUps.send('grant'),
     logger: log,
     registry: register,
-  };
-}
-
-/** A video lies at the vendor that made it, or on that vendor's public storage. */
-function openFrom({ openVideo }: Vendors): OpenVideo {
-  return async (provider, url, range) => {
-    const open = openVideo.get(provider);
-    if (open === undefined) throw new Error(`the catalogue no longer names the provider ${provider}`);
-    return await open({ url, ...(range === undefined ? {} : { range }) });
   };
 }

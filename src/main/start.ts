@@ -8,6 +8,7 @@ import { claimDeployment } from '../db/deployment.ts';
 import { assertSchemaIsCurrent, migrate } from '../db/migrate.ts';
 import { createPool } from '../db/pool.ts';
 import { setSpendCap, upsertPools } from '../db/pools.ts';
+import { isProviderKind } from '../providers/registry.ts';
 import { type Backends, findBackends } from './embed.ts';
 import { type RunningApi, runApi } from './run-api.ts';
 import { runWorker } from './run-worker.ts';
@@ -35,11 +36,13 @@ export async function readCatalogue({
   secrets,
   log,
 }: Setting): Promise<{ catalogue: Catalogue; vendors: Vendors }> {
-  const loaded = await loadCatalogue(config.cataloguePath);
+  const loaded = await loadCatalogue(config.cataloguePath, isProviderKind);
   // The simulator's videos take a share of the real ones' time, so the figures for them do too.
-  const catalogue = config.simulated ? withDurationsScaled(loaded, config.simulator.timeScale) : loaded;
+  const catalogue = isSimulated(config) ? withDurationsScaled(loaded, config.simulator.timeScale) : loaded;
   for (const warning of catalogueWarnings(catalogue)) log.warn({ warning }, 'catalogue');
-  return { catalogue, vendors: buildVendors(catalogue, config, secrets) };
+  const vendors = buildVendors(catalogue, config, secrets);
+  for (const notice of vendors.leftOut) log.info({ notice }, 'provider left out');
+  return { catalogue, vendors };
 }
 
 /** Brings the schema up to date. */
@@ -58,8 +61,9 @@ export async function migrateDatabase({ log }: Setting, databaseUrl: string): Pr
 export async function seedDatabase({ config }: Setting, databaseUrl: string, vendors: Vendors): Promise<void> {
   const pool = createPool({ url: databaseUrl, connectionsMax: 1, name: 'seed', onError: () => undefined });
   try {
-    const deployment = await claimDeployment(pool, config.simulated);
-    if (deployment.simulated !== config.simulated) {
+    const simulated = isSimulated(config);
+    const deployment = await claimDeployment(pool, simulated);
+    if (deployment.simulated !== simulated) {
       const [kind, other] = deployment.simulated ? ['simulated', 'real'] : ['real', 'simulated'];
       throw new ConfigError(
         `DATABASE_URL belongs to a deployment with a ${kind} vendor. Use another one for a ${other} vendor.`,
@@ -70,6 +74,10 @@ export async function seedDatabase({ config }: Setting, databaseUrl: string, ven
   } finally {
     await pool.end();
   }
+}
+
+function isSimulated({ simulatorUrl }: Config): boolean {
+  return simulatorUrl !== undefined;
 }
 
 function capUsdMicros(cap: number | 'none'): number | null {

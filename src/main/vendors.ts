@@ -1,48 +1,105 @@
-import { limitsOfPreset, type Catalogue } from '../catalogue/schema.ts';
+import type { Providers } from '../catalogue/availability.ts';
+import { isLevel, levelNames, limitsOfPool } from '../catalogue/pools.ts';
+import type { Catalogue, CatalogueProvider } from '../catalogue/schema.ts';
 import { ConfigError, type Config, type Secrets } from '../config.ts';
 import type { PoolLimits } from '../db/pools.ts';
-import { createVideoOpener, type OpenRemoteVideo } from '../providers/video.ts';
+import { vendorUrlPolicy } from '../providers/hostile-url.ts';
 import type { VideoProvider } from '../providers/provider.ts';
-import { createProvider } from '../providers/registry.ts';
+import { adapterOf } from '../providers/registry.ts';
+import { createRemoteFiles, type RemoteFiles } from '../providers/remote-file.ts';
+import { providerSettings } from './provider-settings.ts';
 
-/** The vendors of this deployment, by the catalogue's names. */
+/** The vendors of this deployment, by the catalogue's names: those that it has a key for. */
 export interface Vendors {
   readonly providers: ReadonlyMap<string, VideoProvider>;
-  readonly openVideo: ReadonlyMap<string, OpenRemoteVideo>;
+  /** What the catalogue has to know of each. */
+  readonly traits: Providers;
+  /** The doors to the files that each hands out. */
+  readonly remoteFiles: ReadonlyMap<string, RemoteFiles>;
   readonly pools: readonly PoolLimits[];
-  /** Where a job that we left can be stopped, its cost with it. */
-  readonly stoppable: ReadonlySet<string>;
+  /** A sentence for each provider of the catalogue that is left out. */
+  readonly leftOut: readonly string[];
 }
 
-/** What the simulator's and the demo's vendor need of a key: it takes any. */
-const simulatedKey = 'simulated';
+interface Vendor {
+  readonly name: string;
+  readonly provider: VideoProvider;
+  readonly callbacks: boolean;
+  readonly remoteFiles: RemoteFiles;
+  readonly pools: readonly PoolLimits[];
+}
 
+/** Throws `ConfigError` where no provider has a key, or where callbacks could be forged in production. */
 export function buildVendors(catalogue: Catalogue, config: Config, secrets: Secrets): Vendors {
-  const providers = new Map<string, VideoProvider>();
-  const openVideo = new Map<string, OpenRemoteVideo>();
-  for (const [name, { kind, base_url }] of Object.entries(catalogue.providers)) {
-    const origin = config.wavespeed.baseUrl ?? base_url;
-    const apiKey = secrets.wavespeedApiKey ?? (config.simulated ? simulatedKey : undefined);
-    if (apiKey === undefined) {
-      throw new ConfigError(
-        'WAVESPEED_API_KEY is not set: set it to use the real vendor, or try `npm run demo`, which needs no key.',
-      );
-    }
-    providers.set(name, createProvider(kind, { origin, apiKey, webhookSecret: secrets.wavespeedWebhookSecret }));
-    openVideo.set(name, createVideoOpener({ ownOrigin: origin, allowLoopbackHttp: config.simulated }));
-  }
-  const stoppable = new Set(
-    [...providers].flatMap(([name, { cancelMeans }]) => (cancelMeans === 'stops' ? [name] : [])),
-  );
-  return { providers, openVideo, pools: poolLimits(catalogue, config), stoppable };
+  const entries = Object.entries(catalogue.providers);
+  const faults = entries.flatMap((entry) => faultsOf(entry, config, secrets));
+  if (faults.length > 0) throw new ConfigError(faults.join('\n'));
+  const vendors = entries.flatMap((entry) => buildVendor(entry, config, secrets) ?? []);
+  if (vendors.length === 0) throw noKey(catalogue);
+
+  const byName = <Value>(read: (vendor: Vendor) => Value): ReadonlyMap<string, Value> =>
+    new Map(vendors.map((vendor) => [vendor.name, read(vendor)]));
+  const providers = byName(({ provider }) => provider);
+  return {
+    providers,
+    traits: byName(({ provider: { cancelMeans }, callbacks }) => ({ cancelMeans, callbacks })),
+    remoteFiles: byName(({ remoteFiles }) => remoteFiles),
+    pools: vendors.flatMap(({ pools }) => pools),
+    leftOut: entries
+      .filter(([name]) => !providers.has(name))
+      .map(([name, { key_variable }]) => `${name}: ${key_variable} is not set, its targets are left out`),
+  };
 }
 
-function poolLimits(catalogue: Catalogue, { wavespeed }: Config): readonly PoolLimits[] {
-  return Object.entries(catalogue.providers).flatMap(([provider, { pools }]) =>
-    Object.entries(pools).map(([id, pool]) => {
-      const preset = wavespeed.tier ?? ('preset' in pool ? pool.preset : undefined);
-      const limits = preset === undefined && 'outstanding' in pool ? pool : limitsOfPreset(preset ?? 'bronze');
-      return { id, provider, outstandingMax: limits.outstanding, perMinuteMax: limits.per_minute };
-    }),
+type Entry = readonly [name: string, provider: CatalogueProvider];
+
+function buildVendor([name, entry]: Entry, config: Config, secrets: Secrets): Vendor | undefined {
+  const settings = providerSettings(entry, config, secrets);
+  if (settings === undefined) return undefined;
+  const { create, callbacks } = adapterOf(entry.kind);
+  return {
+    name,
+    provider: create(settings),
+    callbacks: config.api.publicUrl !== undefined && callbacks !== 'none',
+    remoteFiles: createRemoteFiles({ policy: vendorUrlPolicy(settings) }),
+    pools: poolsOf([name, entry], levelOf(entry, config, secrets)),
+  };
+}
+
+function poolsOf([provider, { pools }]: Entry, level: string | undefined): readonly PoolLimits[] {
+  return Object.entries(pools).map(([id, pool]) => {
+    const { outstanding, per_minute } = limitsOfPool(pool, level);
+    return { id, provider, outstandingMax: outstanding, perMinuteMax: per_minute };
+  });
+}
+
+/** The simulator's account is at the level that it plays. */
+function levelOf({ level_variable }: CatalogueProvider, config: Config, secrets: Secrets): string | undefined {
+  if (config.simulatorUrl !== undefined) return config.simulator.tier;
+  return level_variable === undefined ? undefined : secrets.variable(level_variable);
+}
+
+/** What stands against this provider, though it has a key. */
+function faultsOf([name, entry]: Entry, config: Config, secrets: Secrets): readonly string[] {
+  const settings = providerSettings(entry, config, secrets);
+  if (settings === undefined) return [];
+  const faults: string[] = [];
+  const level = levelOf(entry, config, secrets);
+  if (level !== undefined && !isLevel(level))
+    faults.push(`${entry.level_variable} is ${JSON.stringify(level)}: it has to be one of ${levelNames.join(', ')}.`);
+  const hasCallbacks = config.api.publicUrl !== undefined && adapterOf(entry.kind).callbacks === 'secret';
+  if (config.isProduction && hasCallbacks && settings.webhookSecret === undefined) {
+    const variable = entry.webhook_secret_variable ?? `webhook_secret_variable of ${name} in the catalogue`;
+    faults.push(
+      `${variable} is not set, so callbacks of ${name} could be forged: set it, or leave PUBLIC_URL out and have its jobs polled.`,
+    );
+  }
+  return faults;
+}
+
+function noKey({ providers }: Catalogue): ConfigError {
+  const variables = Object.values(providers).map(({ key_variable }) => key_variable);
+  return new ConfigError(
+    `None of ${variables.join(', ')} is set: set the key of a provider to use it, or try \`npm run demo\`, which needs none.`,
   );
 }

@@ -1,86 +1,81 @@
-/** What a provider's output URLs may be. */
-export interface VideoUrlPolicy {
-  /** The provider's configured origin. Its own host may be private, because the operator chose it. */
-  readonly ownOrigin: string;
-  /** For the simulator: lets the configured host serve its outputs over plain http. */
-  readonly allowLoopbackHttp: boolean;
+import { limits } from '../domain/limits.ts';
+import { isPublicHost } from './public-address.ts';
+
+/** What a URL that somebody else gave us may be. */
+export interface UrlPolicy {
+  readonly charsMax: number;
+  /** Refuses every port but 443. */
+  readonly defaultPortOnly: boolean;
+  readonly own?: OwnHost;
 }
 
-/** The URL is refused, and always will be. It names the rule and not the URL, which may hold a signature. */
+/** The host that the operator configured. It may be private, because the operator chose it. */
+interface OwnHost {
+  /** With its port: on a private network, the next port is somebody else's database. */
+  readonly host: string;
+  /** For the simulator, which serves its files over plain http. */
+  readonly plainHttpAllowed: boolean;
+}
+
+/** For the URLs that a caller names in a request. */
+export const callerUrlPolicy: UrlPolicy = { charsMax: limits.callerUrlCharsMax, defaultPortOnly: true };
+
+/** For the URLs in a vendor's answers: signed, so they are longer, and where its storage lies is its own affair. */
+export function vendorUrlPolicy(vendor: {
+  readonly baseUrl: string;
+  readonly plainHttpAllowed?: boolean | undefined;
+}): UrlPolicy {
+  const own = { host: new URL(vendor.baseUrl).host, plainHttpAllowed: vendor.plainHttpAllowed ?? false };
+  return { charsMax: limits.vendorUrlCharsMax, defaultPortOnly: false, own };
+}
+
+export type UrlRule = keyof typeof whatToDo;
+
+const whatToDo = {
+  length: 'use a shorter one',
+  unparsable: 'use an absolute one, with its scheme and host',
+  scheme: 'use https',
+  credentials: 'leave out the user name and the password',
+  port: 'leave out the port',
+  address: 'use a host on the open internet',
+} as const;
+
+/**
+ * The URL is refused: always will be, when its text shows why; until its name means something else, when only the
+ * connection did. It names the rule and not the URL, which may hold a signature.
+ */
 export class HostileUrlError extends Error {
   override name = 'HostileUrlError';
-  readonly rule: 'unparsable' | 'scheme' | 'credentials' | 'address';
+  readonly rule: UrlRule;
 
-  constructor(rule: HostileUrlError['rule']) {
-    super(`output URL refused: ${rule}`);
+  constructor(rule: UrlRule) {
+    super(`URL refused by the rule '${rule}': ${whatToDo[rule]}`);
     this.rule = rule;
   }
 }
 
-const urlCharsMax = 4096;
-
 /**
- * Checks what the text of a URL shows. A name that resolves to a private address passes: only a check at connect time
- * can stop that (reference on reliability, section 2.4).
+ * Checks what the text of a URL shows. Pass on the result's `href`, never the text: other parsers may see another host
+ * in its backslashes and line breaks. A name that resolves to a private address passes here; only the check at connect
+ * time stops that (`createSafeConnector`).
  */
-export function checkVideoUrl(text: string, policy: VideoUrlPolicy): URL {
-  if (text.length > urlCharsMax || !URL.canParse(text)) throw new HostileUrlError('unparsable');
-  const url = new URL(text);
-  // Host and port: on a private network, the next port is somebody else's database.
-  const own = url.host === new URL(policy.ownOrigin).host;
-  const plainHttpAllowed = own && policy.allowLoopbackHttp;
+export function checkUrl(text: string, policy: UrlPolicy): URL {
+  const url = parse(text, policy.charsMax);
+  const own = url.host === policy.own?.host;
+  const plainHttpAllowed = own && policy.own.plainHttpAllowed;
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && plainHttpAllowed)) throw new HostileUrlError('scheme');
   if (url.username || url.password) throw new HostileUrlError('credentials');
-  if (!own && !isPublicHost(url.hostname)) throw new HostileUrlError('address');
+  if (own) return url;
+  if (policy.defaultPortOnly && url.port) throw new HostileUrlError('port');
+  if (!isPublicHost(url.hostname)) throw new HostileUrlError('address');
   return url;
 }
 
-/** Whether a host, as the WHATWG parser writes it, can be on the open internet as far as its text tells. */
-export function isPublicHost(hostname: string): boolean {
-  if (hostname.startsWith('[')) return isPublicIpv6(hostname.slice(1, -1));
-  if (/^\d+\.\d+\.\d+\.\d+$/.test(hostname)) return isPublicIpv4(hostname);
-  return isPublicName(hostname.replace(/\.$/, ''));
+function parse(text: string, charsMax: number): URL {
+  if (text.length > charsMax) throw new HostileUrlError('length');
+  if (!URL.canParse(text)) throw new HostileUrlError('unparsable');
+  const url = new URL(text);
+  // Escapes make it longer, and it is the longer one that travels.
+  if (url.href.length > charsMax) throw new HostileUrlError('length');
+  return url;
 }
-
-function isPublicName(name: string): boolean {
-  // A name without a dot is a neighbour in the same network, such as `postgres`.
-  return name.includes('.') && !/\.(localhost|local|internal|arpa)$/.test(name);
-}
-
-function isPublicIpv4(address: string): boolean {
-  const value = ipv4Value(address);
-  return !reservedIpv4.some(([base, bits]) => {
-    const size = 2 ** (32 - bits);
-    return Math.floor(value / size) === Math.floor(ipv4Value(base) / size);
-  });
-}
-
-function ipv4Value(address: string): number {
-  return address.split('.').reduce((value, part) => value * 256 + Number(part), 0);
-}
-
-/** Only 2000::/3 is global unicast; the parser has already turned every mapped or embedded form into hex groups. */
-function isPublicIpv6(address: string): boolean {
-  const [first = 0, second = 0] = address.split(':', 2).map((group) => Number.parseInt(group || '0', 16));
-  if (first < 0x2000 || first > 0x3fff) return false;
-  if (first === 0x2001) return second >= 0x0200 && second !== 0x0db8; // Protocol assignments, Teredo, documentation.
-  return first !== 0x2002 && !(first === 0x3fff && second < 0x1000); // 6to4 hides an IPv4 address; documentation.
-}
-
-/** The special-purpose registry of IANA (RFC 6890 and later entries), with multicast and the reserved top. */
-const reservedIpv4: readonly (readonly [base: string, bits: number])[] = [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 3],
-];

@@ -1,5 +1,10 @@
 import { Pool, type Dispatcher } from 'undici';
 
+import { limits } from '../domain/limits.ts';
+import { collectAnswer, type CollectedAnswer } from './collect-answer.ts';
+
+export { HttpError } from './http-error.ts';
+
 /**
  * The only door to a vendor. It sends what it is given once: no retries, no redirects, no body without a bound and no
  * wait without an end. Keys go to the configured origin only, because there is no way to name another one.
@@ -10,11 +15,13 @@ export interface Http {
 }
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  /** From the root, without a query: `/api/v3/balance`. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** From the base URL, without a query: `/api/v3/balance`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: HttpBody;
+  /** Beside those that every request to this vendor carries. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** From now until the last byte of the answer. */
   readonly timeoutMs?: number;
 }
@@ -24,51 +31,33 @@ export interface HttpBody {
   readonly bytes: Uint8Array;
 }
 
-export interface HttpResponse {
-  readonly status: number;
-  /** Lower-cased names; a repeated header is joined with commas. */
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly text: string;
-}
+export type HttpResponse = CollectedAnswer;
 
 export interface HttpSettings {
-  /** Scheme, host and port, nothing else. */
-  readonly origin: string;
+  /** Scheme, host and port, and a path that every request's path is put behind. */
+  readonly baseUrl: string;
   /** Asked for every request, so that a key can be rotated. */
   readonly headers: () => Readonly<Record<string, string>>;
-  readonly timeouts: { readonly connectMs: number; readonly totalMs: number };
+  readonly timeouts: HttpTimeouts;
   readonly bytesMax?: number;
   readonly userAgent?: string;
 }
 
-const defaultBytesMax = 1_048_576;
-export const defaultUserAgent = 'spillway';
-
-export type HttpErrorReason = 'connect' | 'timeout' | 'too_large' | 'broken';
-
-/** No answer. It carries codes only: a URL of ours holds a callback token, and a header of ours holds a key. */
-export class HttpError extends Error {
-  override name = 'HttpError';
-  /** `false` is proof that not one byte was written; `true` means the vendor may have acted. */
-  readonly sent: boolean;
-  readonly reason: HttpErrorReason;
-  /** The system's or undici's code, for example `ECONNREFUSED`; else the reason. */
-  readonly code: string;
-
-  constructor(detail: { reason: HttpErrorReason; sent: boolean }, options?: ErrorOptions) {
-    const code = codeOf(options?.cause) ?? detail.reason;
-    super(`no answer: ${code} (${detail.sent ? 'sent' : 'not sent'})`, options);
-    this.reason = detail.reason;
-    this.sent = detail.sent;
-    this.code = code;
-  }
+export interface HttpTimeouts {
+  readonly connectMs: number;
+  /** For a request that names no `timeoutMs`. */
+  readonly totalMs: number;
+  /** Between two pieces of an answer that has begun. Before that a vendor may think for as long as the request allows. */
+  readonly idleMs?: number;
 }
 
+export const defaultUserAgent = 'spillway';
+
 export function createHttp(settings: HttpSettings): Http {
-  const origin = originOf(settings.origin);
+  const base = baseOf(settings.baseUrl);
   // Our own deadline covers the whole exchange, so undici's partial ones are off. One request a connection at a time:
   // undici may write a pipelined request again after a failure, and a paid POST must never be written twice.
-  const pool = new Pool(origin, {
+  const pool = new Pool(base.origin, {
     connect: { timeout: settings.timeouts.connectMs },
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -76,97 +65,25 @@ export function createHttp(settings: HttpSettings): Http {
   });
   return {
     async request(request) {
-      const timeoutMs = request.timeoutMs ?? settings.timeouts.totalMs;
-      const limits = { timeoutMs, bytesMax: settings.bytesMax ?? defaultBytesMax };
-      const options = dispatchOptions(request, { origin, settings });
-      return new Promise((resolve, reject) => {
-        pool.dispatch(options, new Exchange(limits, { resolve, reject }));
+      const options = dispatchOptions(request, { base, settings });
+      return await collectAnswer((exchange) => pool.dispatch(options, exchange), {
+        totalMs: request.timeoutMs ?? settings.timeouts.totalMs,
+        idleMs: settings.timeouts.idleMs ?? limits.vendorAnswerIdleMsMax,
+        bytesMax: settings.bytesMax ?? limits.vendorAnswerBytesMax,
       });
     },
   };
 }
 
-interface Settle {
-  resolve(response: HttpResponse): void;
-  reject(error: HttpError): void;
-}
-
-/** One request and its answer: holds the deadline, counts the bytes, and knows whether anything was written. */
-class Exchange implements Dispatcher.DispatchHandler {
-  readonly #settle: Settle;
-  readonly #bytesMax: number;
-  readonly #timer: NodeJS.Timeout;
-  readonly #chunks: Buffer[] = [];
-  #controller: Dispatcher.DispatchController | undefined;
-  #over = false;
-  #bytes = 0;
-  #status = 0;
-  #headers: HttpResponse['headers'] = {};
-
-  constructor(limits: { timeoutMs: number; bytesMax: number }, settle: Settle) {
-    this.#settle = settle;
-    this.#bytesMax = limits.bytesMax;
-    this.#timer = setTimeout(() => this.#fail('timeout'), limits.timeoutMs);
-  }
-
-  /**
-   * undici calls this immediately before the first byte is written, never earlier: it is the line between `sent` and
-   * not. A refusal here keeps a request that is already over, or that was already written once, off the wire.
-   */
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.#over || this.#controller) {
-      controller.abort(new Error('over, or written before'));
-      return;
-    }
-    this.#controller = controller;
-  }
-
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-  ): void {
-    this.#status = status;
-    this.#headers = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, joined(value)]));
-  }
-
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#bytes += chunk.byteLength;
-    if (this.#bytes > this.#bytesMax) this.#fail('too_large');
-    else this.#chunks.push(chunk);
-  }
-
-  onResponseEnd(): void {
-    if (this.#over) return;
-    this.#end();
-    const text = Buffer.concat(this.#chunks).toString('utf8');
-    this.#settle.resolve({ status: this.#status, headers: this.#headers, text });
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController | undefined, cause: Error): void {
-    this.#fail(this.#controller ? 'broken' : 'connect', cause);
-  }
-
-  #fail(reason: HttpErrorReason, cause?: Error): void {
-    if (this.#over) return;
-    this.#end();
-    const error = new HttpError({ reason, sent: this.#controller !== undefined }, { cause });
-    this.#settle.reject(error);
-    this.#controller?.abort(error);
-  }
-
-  #end(): void {
-    this.#over = true;
-    clearTimeout(this.#timer);
-  }
-}
-
 function dispatchOptions(
   request: HttpRequest,
-  door: { origin: string; settings: HttpSettings },
+  door: { base: Base; settings: HttpSettings },
 ): Dispatcher.DispatchOptions {
-  const url = new URL(request.path, door.origin);
-  if (url.origin !== door.origin || url.pathname !== request.path) throw new Error('the path leaves its place');
+  const path = door.base.path + request.path;
+  const url = new URL(path, door.base.origin);
+  // Behind a proxy's path `/api`, a path `../x` or `v3` would come out as a path of the proxy's own.
+  const inPlace = /^\/(?!\/)/.test(request.path) && url.origin === door.base.origin && url.pathname === path;
+  if (!inPlace) throw new Error('the path leaves its place: begin it with one slash and give its query apart');
   url.search = new URLSearchParams(request.query).toString();
   return {
     method: request.method,
@@ -175,25 +92,23 @@ function dispatchOptions(
       accept: 'application/json',
       'user-agent': door.settings.userAgent ?? defaultUserAgent,
       ...door.settings.headers(),
+      ...request.headers,
       ...(request.body && { 'content-type': request.body.contentType }),
     },
     body: request.body?.bytes ?? null,
   };
 }
 
-function originOf(text: string): string {
+interface Base {
+  readonly origin: string;
+  /** Without a slash at its end, because every request's path begins with one. */
+  readonly path: string;
+}
+
+function baseOf(text: string): Base {
   const url = new URL(text);
-  const bare = url.pathname === '/' && !url.search && !url.hash && !url.username && !url.password;
-  if (!bare || !['https:', 'http:'].includes(url.protocol)) throw new Error('an origin is scheme, host and port only');
-  return url.origin;
-}
-
-/** A repeated header as one. */
-export function joined(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value.join(', ') : value;
-}
-
-function codeOf(cause: unknown): string | undefined {
-  if (!(cause instanceof Error) || !('code' in cause) || typeof cause.code !== 'string') return undefined;
-  return /^[A-Z0-9_]{1,64}$/.test(cause.code) ? cause.code : undefined;
+  const bare = !url.search && !url.hash && !url.username && !url.password;
+  if (!bare || !['https:', 'http:'].includes(url.protocol))
+    throw new Error('a base URL is http or https, a host, a port and a path, and nothing else');
+  return { origin: url.origin, path: url.pathname.replace(/\/+$/, '') };
 }

@@ -20,19 +20,28 @@ export interface VideoProvider {
   start(order: StartOrder): Promise<StartOutcome>;
 
   /** Asks for an operation's state. Throws `ProviderUnreachableError` when there was no readable answer. */
-  check(operation: string): Promise<Progress>;
+  check(handle: OperationHandle): Promise<Progress>;
 
   /** Stops or forgets an operation, best effort, as `cancelMeans` says. `true` when the vendor confirmed. */
-  cancel?(operation: string): Promise<boolean>;
+  cancel?(handle: OperationHandle): Promise<boolean>;
 
-  /** Reads one delivery to our callback route: raw bytes, before any parser. Pure but for the clock in `delivery`. */
-  readCallback?(delivery: CallbackDelivery): CallbackReading;
+  /**
+   * Reads one delivery to our callback route: raw bytes, before any parser. A vendor that signs with a published key may
+   * have to be asked for it; when it can't be had, the delivery is `unsigned`.
+   */
+  readCallback?(delivery: CallbackDelivery): Promise<CallbackReading>;
 
   /** Lists the vendor's operations that carry our correlation key, to adopt the one of an ambiguous submit. */
   find?(query: FindQuery): Promise<readonly FoundOperation[]>;
 
   /** Hands an input picture to the vendor and returns the URL to pass as input. */
   uploadImage?(image: InputImage): Promise<string>;
+}
+
+/** An operation as the ledger has it: the vendor's id for it, and the model id that it was ordered from. */
+export interface OperationHandle {
+  readonly operation: string;
+  readonly model: string;
 }
 
 export interface StartOrder {
@@ -42,6 +51,11 @@ export interface StartOrder {
   readonly input: Readonly<Record<string, unknown>>;
   /** One unguessable URL per attempt. Absent: the vendor is polled only. */
   readonly callbackUrl?: string;
+  /**
+   * Milliseconds after which nobody here waits for the operation any more. Told to the vendor where it has a way to
+   * hear it, so that an orphan stops costing money.
+   */
+  readonly deadlineMs?: number;
 }
 
 export type StartOutcome =

@@ -1,4 +1,6 @@
-const retryAfterMsMax = 600_000;
+import { limits } from '../domain/limits.ts';
+
+const { retryAfterMsMax } = limits;
 
 /**
  * Reads `Retry-After` in either form (RFC 9110, section 10.2.3), at most ten minutes. Garbage says nothing: a vendor

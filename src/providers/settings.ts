@@ -1,8 +1,12 @@
-/** What every adapter is made from. Origins and keys come from the configuration, never from a vendor's answer. */
+/** What every adapter is made from. URLs and keys come from the configuration, never from a vendor's answer. */
 export interface ProviderSettings {
-  /** Scheme, host and port of the vendor's API. */
-  readonly origin: string;
+  /** Where the vendor's API begins: an origin, with the path of a proxy where there is one. */
+  readonly baseUrl: string;
+  /** Further places of the vendor's own that its adapter needs, by the catalogue's names, such as fal's `rest`. */
+  readonly otherUrls?: Readonly<Record<string, string>> | undefined;
   readonly apiKey: string;
+  /** For the simulator: URLs that it gives out may be of its own host, over plain http. */
+  readonly plainHttpAllowed?: boolean | undefined;
   /** Absent: callbacks can't be proven, so each one only causes a check. */
   readonly webhookSecret?: string | undefined;
   readonly timeouts?: Partial<ProviderTimeouts> | undefined;

@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http';
-import { errorEnvelope, successEnvelope } from './wire.ts';
 
 /** What a route decided to do with a request; some vendors' bad days are no HTTP answer at all. */
 export type Answer =
@@ -14,16 +13,13 @@ export function json(status: number, body: unknown, headers?: Headers): Answer {
   return { kind: 'json', status, body, ...(headers && { headers }) };
 }
 
-export function success(data: unknown): Answer {
-  return json(200, successEnvelope(data));
+export function text(status: number, body: string): Answer {
+  return { kind: 'bytes', status, headers: { 'content-type': 'text/plain' }, body: Buffer.from(body) };
 }
 
-export function failure(status: number, message: string, errorCode?: number): Answer {
-  return json(status, errorEnvelope(status, message, errorCode));
-}
-
-export function notFound(what: string): Answer {
-  return failure(404, `${what} not found`);
+/** What goes wrong outside of any vendor. */
+export function failure(status: number, message: string): Answer {
+  return json(status, { error: message });
 }
 
 export function sendAnswer(response: ServerResponse, answer: Answer): void {

@@ -1,11 +1,13 @@
 import type { Prediction } from './prediction.ts';
 import { createPeakRate } from './peak-rate.ts';
 
-interface ModelCounts {
+/** Every ended one is `completed`, `cancelled` or `failed`, which a vendor's time-out is too. */
+export interface ModelCounts {
   submits: number;
   created: number;
   completed: number;
   failed: number;
+  cancelled: number;
   billed_usd: number;
 }
 
@@ -23,6 +25,8 @@ export interface CountsSnapshot {
   readonly callbacks_sent: number;
   readonly callbacks_acknowledged: number;
   readonly submits_per_webhook_max: number;
+  /** Polls that came sooner after another one for the same prediction than the vendor asks for. */
+  readonly hasty_polls: number;
   /** Why submits were turned away: `unauthorized`, `rate`, `concurrency`, …, or the kind of the fault. */
   readonly rejected: Readonly<Record<string, number>>;
   readonly by_model: Readonly<Record<string, Readonly<ModelCounts>>>;
@@ -45,6 +49,8 @@ export class Counts {
   #outstandingMax = 0;
   #callbacksSent = 0;
   #callbacksAcknowledged = 0;
+  #hastyPolls = 0;
+  readonly #polledAtMs = new Map<string, number>();
   readonly #perSecond = createPeakRate(1_000);
   readonly #perMinute = createPeakRate(60_000);
   readonly #rejected = new Map<string, number>();
@@ -59,7 +65,7 @@ export class Counts {
     return this.#outstanding;
   }
 
-  /** What is owed so far: jobs that failed cost nothing in the end. */
+  /** What is owed so far: jobs that failed, and some that were cancelled, cost nothing in the end. */
   get spentUsdMicros(): number {
     return this.#billedUsdMicros - this.#refundedUsdMicros;
   }
@@ -87,10 +93,10 @@ export class Counts {
     if (webhook !== undefined) this.#ofWebhook(webhook).created += 1;
   }
 
-  ended({ model, status, priceUsdMicros }: Prediction): void {
+  ended({ model, ending, priceUsdMicros }: Prediction): void {
     this.#outstanding -= 1;
-    this.#ofModel(model)[status === 'completed' ? 'completed' : 'failed'] += 1;
-    if (status === 'completed') return;
+    this.#ofModel(model)[ending?.kind === 'completed' || ending?.kind === 'cancelled' ? ending.kind : 'failed'] += 1;
+    if (ending?.kind === 'completed' || (ending?.kind === 'cancelled' && ending.billed)) return;
     this.#refunded += 1;
     this.#refundedUsdMicros += priceUsdMicros;
   }
@@ -101,6 +107,11 @@ export class Counts {
 
   callbackAcknowledged(): void {
     this.#callbacksAcknowledged += 1;
+  }
+
+  polled(id: string, { nowMs, everyMsMin }: { readonly nowMs: number; readonly everyMsMin: number }): void {
+    if (nowMs - (this.#polledAtMs.get(id) ?? -Infinity) < everyMsMin) this.#hastyPolls += 1;
+    this.#polledAtMs.set(id, nowMs);
   }
 
   byWebhook(): readonly WebhookSubmits[] {
@@ -122,6 +133,7 @@ export class Counts {
       callbacks_sent: this.#callbacksSent,
       callbacks_acknowledged: this.#callbacksAcknowledged,
       submits_per_webhook_max: this.#submitsPerWebhookMax(),
+      hasty_polls: this.#hastyPolls,
       rejected: Object.fromEntries(this.#rejected),
       by_model: Object.fromEntries(this.#byModel),
     };
@@ -134,7 +146,14 @@ export class Counts {
   }
 
   #ofModel(model: string): ModelCounts {
-    return emplace(this.#byModel, model, { submits: 0, created: 0, completed: 0, failed: 0, billed_usd: 0 });
+    return emplace(this.#byModel, model, {
+      submits: 0,
+      created: 0,
+      completed: 0,
+      failed: 0,
+      cancelled: 0,
+      billed_usd: 0,
+    });
   }
 
   #ofWebhook(webhook: string): { submits: number; created: number } {

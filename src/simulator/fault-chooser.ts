@@ -1,11 +1,13 @@
 import { faultPlanSchema, type Fault, type FaultPlan, type FaultRule } from './fault.ts';
 import { parseMarkers, type FaultMarker } from './fault-marker.ts';
 import { randomFor } from './random.ts';
+import type { VendorName } from './vendor-name.ts';
 
 interface Target {
+  readonly vendor: VendorName;
   readonly model: string;
   readonly prompt: string;
-  /** The how-manieth submit this is; the plan's luck is keyed on it. */
+  /** The how-manieth submit to this vendor it is; the plan's luck is keyed on both. */
   readonly ordinal: number;
 }
 
@@ -24,7 +26,7 @@ export function createFaultChooser(seed: number | string, plan: FaultPlan): Faul
         .filter((marker) => strikes(struck, marker, target.prompt))
         .map(({ fault }) => fault),
       ...rules
-        .filter((rule, index) => ruleStrikes(rule, target, randomFor(seed, 'fault', index, target.ordinal)()))
+        .filter((rule, index) => ruleStrikes(rule, target, drawFor(seed, index, target)))
         .map(({ fault }) => fault),
     ],
     replacePlan: (next) => {
@@ -39,15 +41,21 @@ function armRules(plan: FaultPlan): ArmedRule[] {
   return faultPlanSchema.parse(plan).map((rule) => ({ ...rule, left: rule.times ?? Infinity }));
 }
 
-function ruleStrikes(rule: ArmedRule, target: Target, draw: number): boolean {
-  if (rule.left <= 0 || !target.model.includes(rule.model ?? '') || draw >= rule.share) return false;
+function drawFor(seed: number | string, index: number, { vendor, ordinal }: Target): number {
+  return randomFor(seed, 'fault', vendor, index, ordinal)();
+}
+
+function ruleStrikes(rule: ArmedRule, { vendor, model }: Target, draw: number): boolean {
+  if (rule.left <= 0 || draw >= rule.share) return false;
+  if ((rule.vendor ?? vendor) !== vendor || !model.includes(rule.model ?? '')) return false;
   rule.left -= 1;
   return true;
 }
 
-function markersFor({ prompt, model }: Target): readonly FaultMarker[] {
+function markersFor({ prompt, vendor, model }: Target): readonly FaultMarker[] {
   const parsed = parseMarkers(prompt);
-  return parsed.kind === 'markers' ? parsed.markers.filter((marker) => model.includes(marker.model ?? '')) : [];
+  const place = `${vendor}/${model}`;
+  return parsed.kind === 'markers' ? parsed.markers.filter((marker) => place.includes(marker.place ?? '')) : [];
 }
 
 /** `*n` counts the submits of this very prompt that the marker concerns. */

@@ -1,10 +1,10 @@
 import { parseFault, type Fault } from './fault.ts';
 
-/** A fault asked for in a prompt: `[sim:<kind>]`, with `@<part of a model id>`, `*<times>` and `=<value>` at will. */
+/** A fault asked for in a prompt: `[sim:<kind>]`, with `@<part of vendor/model-id>`, `*<times>` and `=<value>` at will. */
 export interface FaultMarker {
   readonly text: string;
   readonly fault: Fault;
-  readonly model?: string;
+  readonly place?: string;
   readonly times?: number;
 }
 
@@ -27,8 +27,8 @@ function parseMarker(text: string, content: string): FaultMarker | undefined {
   const [, head = '', value] = /^([^=]*)(?:=(.*))?$/.exec(content.trim()) ?? [];
   const [, kind = '', conditions] = /^([a-z0-9-]+)((?:[@*][^@*]+)*)$/.exec(head) ?? [];
   const fault = parseFault(kind, value);
-  const model = /@([^@*]+)/.exec(conditions ?? '')?.[1];
+  const place = /@([^@*]+)/.exec(conditions ?? '')?.[1];
   const times = /\*([^@*]+)/.exec(conditions ?? '')?.[1];
   if (!fault || (times !== undefined && !/^[1-9]\d*$/.test(times))) return undefined;
-  return { text, fault, ...(model && { model }), ...(times && { times: Number(times) }) };
+  return { text, fault, ...(place && { place }), ...(times && { times: Number(times) }) };
 }

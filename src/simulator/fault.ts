@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { vendorNames } from './vendor-name.ts';
 
 const milliseconds = z.number().min(0).max(86_400_000);
 
@@ -29,12 +30,16 @@ const faultSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('callback-forged'), order: z.enum(['first', 'only']).default('first') }),
   z.object({ kind: z.literal('callback-wrong-body'), body: z.enum(['not-json', 'other-id']).default('not-json') }),
   z.object({ kind: z.literal('output-404') }),
+  /** The vendor forgets inputs and outputs as soon as the prediction has ended. */
+  z.object({ kind: z.literal('data-removed') }),
 ]);
 
 export type Fault = z.output<typeof faultSchema>;
 export type FaultKind = Fault['kind'];
 
 const faultRuleSchema = z.object({
+  /** Every vendor when absent. */
+  vendor: z.enum(vendorNames).optional(),
   /** Part of a model id; every model when absent. */
   model: z.string().optional(),
   share: z.number().min(0).max(1),

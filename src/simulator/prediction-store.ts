@@ -1,19 +1,5 @@
 import type { Prediction } from './prediction.ts';
 
-export interface ListFilter {
-  readonly page: number;
-  readonly pageSize: number;
-  readonly model?: string | undefined;
-  readonly status?: string | undefined;
-  readonly createdAfterMs?: number | undefined;
-  readonly createdBeforeMs?: number | undefined;
-}
-
-export interface ListPage {
-  readonly items: readonly Prediction[];
-  readonly total: number;
-}
-
 /** Keeps every prediction ever made, the deleted ones too: the API forgets them, the books don't. */
 export class PredictionStore {
   readonly #byId = new Map<string, Prediction>();
@@ -36,21 +22,10 @@ export class PredictionStore {
     return [...this.#byId.values()];
   }
 
-  /** Newest first. */
-  list({ page, pageSize, ...filter }: ListFilter): ListPage {
-    const found = this.all()
-      .filter((prediction) => matches(prediction, filter))
+  /** What a caller of the API can list, newest first. */
+  allVisible(): readonly Prediction[] {
+    return this.all()
+      .filter(({ deleted }) => !deleted)
       .toReversed();
-    return { items: found.slice((page - 1) * pageSize, page * pageSize), total: found.length };
   }
-}
-
-function matches(prediction: Prediction, filter: Omit<ListFilter, 'page' | 'pageSize'>): boolean {
-  return (
-    !prediction.deleted &&
-    (filter.model === undefined || prediction.model === filter.model) &&
-    (filter.status === undefined || prediction.status === filter.status) &&
-    prediction.createdAtMs >= (filter.createdAfterMs ?? -Infinity) &&
-    prediction.createdAtMs <= (filter.createdBeforeMs ?? Infinity)
-  );
 }

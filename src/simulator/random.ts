@@ -9,11 +9,16 @@ export function randomFor(...keys: readonly (string | number)[]): Random {
 }
 
 /**
- * 32 hex digits, the shape of the vendor's own ids. A real hash: the streams above start from 32 bits, of which a
+ * 32 hex digits, which each vendor writes its own way. A real hash: the streams above start from 32 bits, of which a
  * hundred thousand ids would very likely meet.
  */
 export function hexId(...keys: readonly (string | number)[]): string {
   return createHash('sha256').update(keys.join('\u0000')).digest('hex').slice(0, 32);
+}
+
+/** The same digits as a UUID (version 4), for vendors whose ids look so. */
+export function uuidOf(hex: string): string {
+  return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-4$3-a$4-$5');
 }
 
 /** A standard normal draw (Box-Muller). */

@@ -10,14 +10,20 @@ export async function readJsonObject(request: IncomingMessage): Promise<Record<s
 }
 
 export async function readJson(request: IncomingMessage): Promise<unknown> {
+  const bytes = await readBytes(request);
+  if (!bytes) return undefined;
+  return bytes.length === 0 ? {} : parse(bytes.toString('utf8'));
+}
+
+/** Reads to the end in any case; undefined when it is too long. */
+export async function readBytes(request: IncomingMessage): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length <= bodyBytesMax) chunks.push(chunk);
   }
-  if (length > bodyBytesMax) return undefined;
-  return length === 0 ? {} : parse(Buffer.concat(chunks).toString('utf8'));
+  return length > bodyBytesMax ? undefined : Buffer.concat(chunks);
 }
 
 function parse(text: string): unknown {

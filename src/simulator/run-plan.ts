@@ -1,4 +1,4 @@
-import { secondsOf, type Inputs, type Model } from './catalogue.ts';
+import { secondsOf, type Inputs, type Model } from './model.ts';
 import { findFault, type Fault } from './fault.ts';
 import type { Ending } from './prediction.ts';
 import { gaussian, type Random } from './random.ts';

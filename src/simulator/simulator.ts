@@ -1,17 +1,10 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import { Account } from './account.ts';
-import { failure, notFound, sendAnswer, type Answer } from './answer.ts';
-import { createCallbackClient, type CallbackClient } from './callback-client.ts';
-import { createMediaStore } from './media-store.ts';
+import { sendAnswer, type Answer } from './answer.ts';
+import { dispatch } from './dispatch.ts';
 import type { SimulatorOptions } from './options.ts';
-import { hexId } from './random.ts';
-import type { Exchange, Route } from './route.ts';
-import { accountRoutes } from './routes/account.ts';
-import { controlRoutes } from './routes/control.ts';
-import { mediaRoutes } from './routes/media.ts';
-import { outputs } from './routes/outputs.ts';
-import { predictionRoutes } from './routes/predictions.ts';
-import { submit } from './routes/submit.ts';
+import type { SimulatedVendor } from './vendor.ts';
+import { vendors as allVendors } from './vendors.ts';
+import { createWorld } from './world.ts';
 
 export interface Simulator {
   /** Port 0 takes any free one. */
@@ -19,31 +12,21 @@ export interface Simulator {
 }
 
 export interface RunningSimulator {
+  /** A vendor's API is at `<origin>/<its name>`. */
   readonly origin: string;
   /** Drops all timers and connections, then resolves. */
   readonly close: () => Promise<void>;
 }
 
-/** Submit comes last: its path matches whatever the others leave. */
-const routes: readonly Route[] = [
-  ...predictionRoutes,
-  ...accountRoutes,
-  ...mediaRoutes,
-  outputs,
-  ...controlRoutes,
-  submit,
-];
-
-/** WaveSpeed as its documents describe it, over real HTTP, with seeded bad days. */
-export function createSimulator(options: SimulatorOptions): Simulator {
-  const client = createCallbackClient();
-  const world = createWorld(options, client);
-  const server = http.createServer((request, response) => void handle(world, request, response));
-  // Node's five seconds would now and then reset a caller's idle connection: a fault that nobody seeded.
-  server.keepAliveTimeout = 120_000;
+/** The vendors as their documents describe them, over real HTTP, with seeded bad days. */
+export function createSimulator(
+  options: SimulatorOptions,
+  vendors: readonly SimulatedVendor[] = allVendors,
+): Simulator {
+  const world = createWorld(options, vendors);
+  const server = serve((request) => dispatch({ world, vendors }, request));
   const close = () => {
-    world.account.close();
-    client.close();
+    world.close();
     return closeServer(server);
   };
   return {
@@ -51,51 +34,15 @@ export function createSimulator(options: SimulatorOptions): Simulator {
   };
 }
 
-type World = Pick<Exchange, 'account' | 'media' | 'options' | 'reset'>;
-
-function createWorld(options: SimulatorOptions, client: CallbackClient): World {
-  // Ids go on counting across resets: callers may keep them in a table where they must be unique.
-  let minted = 0;
-  const mintId = () => hexId(options.seed, options.idSalt ?? '', minted++);
-  const openAccount = () => new Account({ options, client, mintId });
-  let account = openAccount();
-  return {
-    options,
-    media: createMediaStore(),
-    get account() {
-      return account;
-    },
-    reset() {
-      account.close();
-      account = openAccount();
-    },
+function serve(answer: (request: IncomingMessage) => Promise<Answer>): http.Server {
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
+    const decided = await answer(request);
+    if (!response.destroyed) sendAnswer(response, decided);
   };
-}
-
-async function handle(world: World, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  try {
-    const answer = await route(world, request);
-    if (!response.destroyed) sendAnswer(response, answer);
-  } catch (error) {
-    world.options.log?.('request failed', { error });
-    if (!response.destroyed) sendAnswer(response, failure(500, 'the simulator failed'));
-  }
-}
-
-async function route(world: World, request: IncomingMessage): Promise<Answer> {
-  const origin = `http://${request.headers.host ?? 'localhost'}`;
-  const url = new URL(request.url ?? '/', origin);
-  const method = request.method === 'HEAD' ? 'GET' : request.method;
-  for (const { method: wanted, path, handle } of routes) {
-    const match = method === wanted ? path.exec(url.pathname) : null;
-    if (match) return handle({ request, url, origin, parameters: match.groups ?? {}, ...partsOf(world) });
-  }
-  return notFound('route');
-}
-
-/** Spelt out, so that a request keeps the account it began with, whatever is reset meanwhile. */
-function partsOf({ account, media, options, reset }: World): World {
-  return { account, media, options, reset };
+  const server = http.createServer((request, response) => void handle(request, response));
+  // Node's five seconds would now and then reset a caller's idle connection: a fault that nobody seeded.
+  server.keepAliveTimeout = 120_000;
+  return server;
 }
 
 async function openServer(server: http.Server, port: number, host: string): Promise<string> {

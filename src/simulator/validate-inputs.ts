@@ -1,18 +1,20 @@
-import type { Field, Inputs, Model } from './catalogue.ts';
+import type { Field, Inputs, Model } from './model.ts';
 
 export interface InvalidInput {
-  readonly errorCode: 1400 | 1401;
+  readonly kind: 'missing' | 'invalid';
+  /** Absent when it is not about one field. */
+  readonly field?: string;
   readonly message: string;
 }
 
-/** Like the vendor it ignores fields it does not know, and is strict about those it does: `"5"` is not 5. */
+/** Like the vendors it ignores fields it does not know, and is strict about those it does: `"5"` is not 5. */
 export function validateInputs(model: Model, inputs: Inputs): InvalidInput | undefined {
   const missing = model.required.find((name) => inputs[name] === undefined || inputs[name] === '');
-  if (missing) return { errorCode: 1400, message: `missing required parameter: ${missing}` };
+  if (missing) return { kind: 'missing', field: missing, message: 'is required' };
   for (const [name, field] of Object.entries(model.fields)) {
     const value = inputs[name];
     const complaint = value === undefined ? undefined : complain(field, value);
-    if (complaint) return { errorCode: 1401, message: `invalid parameter ${name}: ${complaint}` };
+    if (complaint) return { kind: 'invalid', field: name, message: complaint };
   }
   return undefined;
 }

@@ -4,21 +4,25 @@ import type {
   QueueOrder,
   SettleOrder,
   StopOrder,
+  StoreOrder,
   SubmitOrder,
   WatchOrder,
 } from '../contracts/activities.ts';
 import type { GenerateVideoResult } from '../contracts/generate-video.ts';
-import type { AttemptReport, QueueAnswer, SubmitAnswer } from '../domain/story.ts';
+import { failureOf } from '../domain/failure.ts';
+import type { AttemptReport, QueueAnswer, StoreAnswer, SubmitAnswer } from '../domain/story.ts';
 import {
   bookkeepingLocalOptions,
   bookkeepingOptions,
   stopOptions,
+  storeOptions,
   submitOptions,
   watchOptions,
 } from './activity-options.ts';
 
 const submits = proxyActivities<Pick<Activities, 'submitAttempt'>>(submitOptions);
 const watches = proxyActivities<Pick<Activities, 'watchAttempt'>>(watchOptions);
+const stores = proxyActivities<Pick<Activities, 'storeAsset'>>(storeOptions);
 const stops = proxyActivities<Pick<Activities, 'stopAttempt'>>(stopOptions);
 const quick = proxyLocalActivities<Pick<Activities, 'queueAttempt' | 'settleJob'>>(bookkeepingLocalOptions);
 const patient = proxyActivities<Pick<Activities, 'queueAttempt' | 'settleJob'>>(bookkeepingOptions);
@@ -39,6 +43,15 @@ export async function watchAttempt(order: WatchOrder): Promise<AttemptReport | u
   } catch (error) {
     if (isCancellation(error)) return undefined;
     throw error;
+  }
+}
+
+/** A copy that was not made in its time, whoever was slow, or that nobody wants any more. */
+export async function storeAsset(order: StoreOrder): Promise<StoreAnswer> {
+  try {
+    return await stores.storeAsset(order);
+  } catch {
+    return { kind: 'failed', failure: failureOf('timed_out') };
   }
 }
 

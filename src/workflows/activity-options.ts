@@ -1,14 +1,15 @@
 import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
-import { checkTaskQueue } from '../contracts/generate-video.ts';
+import { assetTaskQueue, checkTaskQueue } from '../contracts/generate-video.ts';
+import { limits } from '../domain/limits.ts';
 
 /**
  * Every timeout and retry of an activity, in one table.
  *
- * `submit` outlasts the hand-over of a picture (60 s), its POST (30 s) and the note of it (20 s), and is never cancelled: an aborted POST would be an ambiguous one. Its
- * retries find the ledger row and do not POST. The heartbeat notices a killed worker long before the start-to-close.
+ * `submit` outlasts the preparing of a picture (95 s, mostly in line), its hand-over (60 s), its POST (30 s) and the note
+ * of it (20 s), and is never cancelled: an aborted POST would be an ambiguous one. Its retries find the ledger row and do not POST. The heartbeat notices a killed worker long before the start-to-close.
  */
 export const submitOptions: ActivityOptions = {
-  startToCloseTimeout: '150s',
+  startToCloseTimeout: '240s',
   heartbeatTimeout: '15s',
   cancellationType: 'ABANDON',
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s' },
@@ -20,6 +21,19 @@ export const watchOptions: ActivityOptions = {
   startToCloseTimeout: '45s',
   cancellationType: 'TRY_CANCEL',
   retry: { initialInterval: '5s', backoffCoefficient: 1.5, maximumInterval: '30s' },
+};
+
+/**
+ * One try may take a quarter of an hour, all of them as long as the shortest-lived link of a vendor. A try that was cut
+ * off is missed by its heartbeat and begins anew.
+ */
+export const storeOptions: ActivityOptions = {
+  taskQueue: assetTaskQueue,
+  scheduleToCloseTimeout: limits.storeMsMax,
+  startToCloseTimeout: limits.storeTryMsMax,
+  heartbeatTimeout: '30s',
+  cancellationType: 'TRY_CANCEL',
+  retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '1m' },
 };
 
 /** A local activity holds a workflow-task slot and heartbeats the task at 8 s, so it has to be quick … */
@@ -40,4 +54,12 @@ export const stopOptions: ActivityOptions = {
   startToCloseTimeout: '45s',
   scheduleToCloseTimeout: '5m',
   retry: { initialInterval: '2s', maximumInterval: '30s' },
+};
+
+/** A batch that keeps failing is left to the next run. */
+export const removeOptions: ActivityOptions = {
+  taskQueue: assetTaskQueue,
+  scheduleToCloseTimeout: limits.retentionEveryMs,
+  startToCloseTimeout: '3m',
+  retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '1m' },
 };

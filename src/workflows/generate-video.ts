@@ -11,8 +11,9 @@ import {
   timelineQueryName,
 } from '../contracts/generate-video.ts';
 import { nextStep, type Verdict } from '../domain/next-step.ts';
-import { type AttemptStory, type Fact, heard, isLive, openStory, type Story, targetOf } from '../domain/story.ts';
-import { queueAttempt, settleJob, stopAttempt, submitAttempt, watchAttempt } from './activities.ts';
+import { heard } from '../domain/heard.ts';
+import { type AttemptStory, type Fact, isLive, openStory, type Story, targetOf } from '../domain/story.ts';
+import { queueAttempt, settleJob, stopAttempt, storeAsset, submitAttempt, watchAttempt } from './activities.ts';
 
 const permitSignal = defineSignal<[PermitMail]>(permitSignalName);
 const callbackSignal = defineSignal<[CallbackMail]>(callbackSignalName);
@@ -27,17 +28,12 @@ const timelineQuery = defineQuery<Timeline>(timelineQueryName);
 export async function generateVideo(input: GenerateVideoInput): Promise<GenerateVideoResult> {
   const { jobId, permit } = input;
   let story = openStory(input, Date.now());
-  const watches = new Map<number, CancellationScope>();
+  const polls = new Map<number, CancellationScope>();
+  let copy: CancellationScope | undefined;
+  const inBackground = { submit, watch, store };
   // Before the handlers: a callback that waits for them, as after a reset, has to find its attempt.
   if (permit !== undefined) hear({ kind: 'permit', ...permit });
-
-  setHandler(permitSignal, (mail) => hear({ kind: 'permit', ...mail }));
-  setHandler(callbackSignal, ({ attempt, ...report }) => hear({ kind: 'reported', attempt, report }));
-  setHandler(hintSignal, ({ attempt }) => hear({ kind: 'hint', attempt }));
-  setHandler(cancelSignal, () => hear({ kind: 'cancel' }));
-  setHandler(timelineQuery, () => story);
-  // Cancel in Temporal UI cancels this scope; it means the same as our own signal, and cleaning up goes on.
-  CancellationScope.current().cancelRequested.catch(() => hear({ kind: 'cancel' }));
+  listen(hear, () => story);
   return CancellationScope.nonCancellable(liveThrough);
 
   async function liveThrough(): Promise<GenerateVideoResult> {
@@ -45,10 +41,9 @@ export async function generateVideo(input: GenerateVideoInput): Promise<Generate
       const step = nextStep(story, Date.now());
       switch (step.kind) {
         case 'submit':
-          submit(step.attempt);
-          break;
         case 'watch':
-          watch(step.attempt);
+        case 'store':
+          inBackground[step.kind](step.attempt);
           break;
         case 'queue':
           hear({ kind: 'ticket', ticket: step.ticket, answer: await queueAttempt({ jobId, ...step }) });
@@ -64,7 +59,7 @@ export async function generateVideo(input: GenerateVideoInput): Promise<Generate
 
   function hear(fact: Fact): void {
     story = heard(story, fact, Date.now());
-    if (fact.kind === 'reported') watches.get(fact.attempt)?.cancel();
+    if (fact.kind === 'reported') polls.get(fact.attempt)?.cancel();
   }
 
   async function nextFact(untilMs: number | null): Promise<void> {
@@ -73,10 +68,10 @@ export async function generateVideo(input: GenerateVideoInput): Promise<Generate
     await (untilMs === null ? condition(isNews) : condition(isNews, untilMs - Date.now()));
   }
 
-  /** In the background: a callback may well arrive before the submit's own answer. */
+  /** A callback may well arrive before the submit's own answer. */
   function submit({ number: attempt, target, grant }: AttemptStory): void {
     hear({ kind: 'submitting', attempt });
-    inBackground(async () => {
+    go(async () => {
       hear({ kind: 'submitted', attempt, answer: await submitAttempt({ jobId, attempt, target, grant }) });
     });
   }
@@ -84,24 +79,43 @@ export async function generateVideo(input: GenerateVideoInput): Promise<Generate
   function watch({ number: attempt, target }: AttemptStory): void {
     hear({ kind: 'watching', attempt });
     const scope = new CancellationScope({ cancellable: true });
-    watches.set(attempt, scope);
-    inBackground(async () => {
+    polls.set(attempt, scope);
+    go(async () => {
       const report = await scope.run(() => watchAttempt({ jobId, attempt, target }));
       if (report !== undefined) hear({ kind: 'reported', attempt, report });
+    });
+  }
+
+  /** One at a time, and a cancel does not wait for it. */
+  function store({ number: attempt }: AttemptStory): void {
+    hear({ kind: 'storing', attempt });
+    const scope = (copy = new CancellationScope({ cancellable: true }));
+    go(async () => {
+      hear({ kind: 'stored', attempt, answer: await scope.run(() => storeAsset({ jobId, attempt })) });
     });
   }
 
   /** Settle first, tidy up at the provider afterwards: the caller never waits for that. */
   async function settle(verdict: Verdict): Promise<GenerateVideoResult> {
     const standing = await settleJob({ jobId, verdict });
-    for (const scope of watches.values()) scope.cancel();
+    for (const scope of [...polls.values(), copy]) scope?.cancel();
     const losers = story.attempts.filter((attempt) => isLive(attempt) && targetOf(story, attempt).stoppable);
     await Promise.all(losers.map(({ number: attempt }) => stopAttempt({ jobId, attempt })));
     return standing;
   }
 }
 
+/** What comes from outside, by the mailbox, by an operator, or by Cancel in Temporal UI, which means the same as our own. */
+function listen(hear: (fact: Fact) => void, tell: () => Timeline): void {
+  setHandler(permitSignal, (mail) => hear({ kind: 'permit', ...mail }));
+  setHandler(callbackSignal, ({ attempt, ...report }) => hear({ kind: 'reported', attempt, report }));
+  setHandler(hintSignal, ({ attempt }) => hear({ kind: 'hint', attempt }));
+  setHandler(cancelSignal, () => hear({ kind: 'cancel' }));
+  setHandler(timelineQuery, tell);
+  CancellationScope.current().cancelRequested.catch(() => hear({ kind: 'cancel' }));
+}
+
 /** What fails here fails the workflow task, loudly, until it is mended: expected failures are answers. */
-function inBackground(work: () => Promise<void>): void {
+function go(work: () => Promise<void>): void {
   void work();
 }

@@ -1,1 +1,2 @@
+export { enforceRetention } from './enforce-retention.ts';
 export { generateVideo } from './generate-video.ts';

@@ -14,9 +14,12 @@ import { upsertPools } from '../../src/db/pools.ts';
 import { grantPass } from '../../src/dispatch/grant-pass.ts';
 import type { RouteTarget } from '../../src/domain/route.ts';
 import type { VideoRequest } from '../../src/domain/video-request.ts';
+import { callerUrlPolicy, vendorUrlPolicy } from '../../src/providers/hostile-url.ts';
 import { createProvider } from '../../src/providers/registry.ts';
+import { createRemoteFiles } from '../../src/providers/remote-file.ts';
 import { createSimulator } from '../../src/simulator/simulator.ts';
-import { createLocalImageStore, type ImageStore } from '../../src/storage/image-store.ts';
+import { createLocalObjectStore } from '../../src/storage/local-object-store.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 const apiKey = 'simulated';
@@ -43,6 +46,7 @@ export interface JobWish {
   readonly request?: Partial<VideoRequest>;
   readonly target?: Partial<RouteTarget>;
   readonly inputImage?: string;
+  readonly inputUrl?: string;
 }
 
 const countsSchema = z.object({ submits: z.number(), created: z.number() });
@@ -58,7 +62,7 @@ export type Prediction = z.infer<typeof predictionSchema>;
 export type BenchDeps = Omit<Partial<ActivityDeps>, 'publicUrl'> & { readonly publicUrl?: string | undefined };
 
 export interface ActivityBench extends TestDatabase {
-  readonly images: ImageStore;
+  readonly store: ObjectStore;
   /** How often a dispatcher was woken. */
   readonly woken: { count: number };
   /** A granted job, and the order to submit its first attempt. */
@@ -86,11 +90,16 @@ export async function openActivityBench(): Promise<ActivityBench> {
   const webhookSecret = 'whsec_c2ltdWxhdGVk';
   const simulator = await createSimulator({ seed: 1, apiKey, webhookSecret, tier: 'ultra', timeScale: 1 }).listen();
   const directory = await mkdtemp(join(tmpdir(), 'spillway-activities-'));
-  const images = createLocalImageStore(directory);
+  const store = createLocalObjectStore(directory);
   const catalogue = await loadCatalogue(join(import.meta.dirname, '../../models.yaml'));
   await upsertPools(pool, [{ id: 'wavespeed', provider: 'wavespeed', outstandingMax: 10_000, perMinuteMax: 600_000 }]);
   const woken = { count: 0 };
-  const provider = createProvider('wavespeed', { origin: simulator.origin, apiKey, timeouts: { startMs: 2_000 } });
+  const provider = createProvider('wavespeed', {
+    baseUrl: `${simulator.origin}/wavespeed`,
+    apiKey,
+    timeouts: { startMs: 2_000 },
+  });
+  const vendorPolicy = vendorUrlPolicy({ baseUrl: simulator.origin, plainHttpAllowed: true });
   const control = async (path: string, body?: object): Promise<unknown> => {
     const init = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
     const response = await fetch(`${simulator.origin}/control/${path}`, init);
@@ -102,7 +111,9 @@ export async function openActivityBench(): Promise<ActivityBench> {
       db: pool,
       catalogue,
       providers: new Map([['wavespeed', provider]]),
-      images,
+      remoteFiles: new Map([['wavespeed', createRemoteFiles({ policy: vendorPolicy })]]),
+      openInput: (file) => createRemoteFiles({ policy: callerUrlPolicy }).open(file),
+      store,
       ...(url === undefined ? {} : { publicUrl: url }),
       log: pino({ level: 'silent' }),
       onQueued: () => (woken.count += 1),
@@ -118,9 +129,9 @@ export async function openActivityBench(): Promise<ActivityBench> {
   const promptOf = (jobId: string) => `a fox, for ${jobId}`;
   return {
     ...database,
-    images,
+    store,
     woken,
-    async orderOne({ fault, request, target, inputImage } = {}) {
+    async orderOne({ fault, request, target, inputImage, inputUrl } = {}) {
       const jobId = `video_${uuidv7()}`;
       const marker = fault === undefined ? '' : ` [sim:${fault}]`;
       const wish = { model: 'wan-2.6', seconds: 5, size: '1280x720', priority: 'normal' } as const;
@@ -131,6 +142,7 @@ export async function openActivityBench(): Promise<ActivityBench> {
           request: { ...wish, prompt: promptOf(jobId) + marker, ...request },
           route: [{ ...wan, ...target }],
           inputImage: inputImage ?? null,
+          inputUrl: inputUrl ?? null,
           queueTtlSeconds: 3_600,
           idempotency: null,
         },
@@ -142,6 +154,7 @@ export async function openActivityBench(): Promise<ActivityBench> {
     run: {
       submitAttempt: (order, deps) => run(deps, (all) => all.submitAttempt(order)),
       watchAttempt: (order, deps) => run(deps, (all) => all.watchAttempt(order)),
+      storeAsset: (order, deps) => run(deps, (all) => all.storeAsset(order)),
       queueAttempt: (order, deps) => run(deps, (all) => all.queueAttempt(order)),
       settleJob: (order, deps) => run(deps, (all) => all.settleJob(order)),
       stopAttempt: (order, deps) => run(deps, (all) => all.stopAttempt(order)),

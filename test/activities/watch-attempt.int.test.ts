@@ -103,11 +103,11 @@ describe('a poll', () => {
 
   test('of an attempt that was never begun is lost', async () => {
     const order = await bench.orderOne();
-    expect(await watch(order)).toMatchObject({ outcome: 'failed', failure: { code: 'submit_unknown' } });
+    expect(await watch(order)).toMatchObject({ outcome: 'failed', failure: { code: 'ambiguous_submit' } });
   });
 });
 
-const away = createProvider('wavespeed', { origin: 'http://127.0.0.1:1', apiKey: 'any' });
+const away = createProvider('wavespeed', { baseUrl: 'http://127.0.0.1:1', apiKey: 'any' });
 
 describe('a submit whose answer was lost', () => {
   test('is adopted from the vendor’s list by our seed, and goes on as if it had been answered', async () => {
@@ -134,7 +134,7 @@ describe('a submit whose answer was lost', () => {
     async ({ unknownPolicy, retry }) => {
       const order = await submitOne({ fault: 'submit-500-before', target: { unknownPolicy } });
       await age(order);
-      expect(await watch(order)).toMatchObject({ outcome: 'failed', failure: { code: 'submit_unknown', retry } });
+      expect(await watch(order)).toMatchObject({ outcome: 'failed', failure: { code: 'ambiguous_submit', retry } });
       expect(await bench.attemptOf(order)).toMatchObject({
         state: 'unknown',
         possible_duplicate: true,
@@ -175,17 +175,17 @@ describe('a submit whose answer was lost', () => {
     const { deps, asked } = listing(async () => []);
     expect(await notYet(order, deps)).toMatchObject({ type: 'NotYet' });
     await age(order);
-    expect(await watch(order, deps)).toMatchObject({ failure: { code: 'submit_unknown' } });
+    expect(await watch(order, deps)).toMatchObject({ failure: { code: 'ambiguous_submit' } });
     expect(asked()).toBe(0);
   });
 
   test('has its grace, and no longer, where the list is too long to be read', async () => {
     const order = await submitOne({ fault: 'submit-500-before' });
-    const failure = failureOf('provider_unavailable', { vendorCode: 'list_too_long' });
+    const failure = failureOf('unreachable', { vendorCode: 'list_too_long' });
     const { deps, asked } = listing(() => Promise.reject(new ProviderUnreachableError(failure)));
     expect(await notYet(order, deps)).toMatchObject({ type: 'NotYet' });
     await age(order);
-    expect(await watch(order, deps)).toMatchObject({ failure: { code: 'submit_unknown' } });
+    expect(await watch(order, deps)).toMatchObject({ failure: { code: 'ambiguous_submit' } });
     expect(asked()).toBe(2);
   });
 
@@ -218,7 +218,7 @@ describe('the quick writes', () => {
 
   test('the verdict that stands is the answer, whoever set it', async () => {
     const { jobId } = await bench.orderOne();
-    const failure = failureOf('run_deadline');
+    const failure = failureOf('timed_out', { retry: 'never' });
     expect(await bench.run.settleJob({ jobId, verdict: { phase: 'failed', failure } })).toEqual({
       phase: 'failed',
       failure,

@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { PlanResult, Wish } from '../../src/catalogue/plan.ts';
@@ -10,19 +10,22 @@ import type { AppDeps } from '../../src/api/deps.ts';
 import { listen } from '../../src/api/server.ts';
 import type { Database } from '../../src/db/pool.ts';
 import type { RouteTarget } from '../../src/domain/route.ts';
-import { createLocalImageStore } from '../../src/storage/image-store.ts';
+import { createLocalObjectStore } from '../../src/storage/local-object-store.ts';
+import { assetKey, type ObjectStore } from '../../src/storage/object-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 export interface ApiBench {
   readonly url: string;
   readonly database: TestDatabase;
   readonly registry: Registry;
-  readonly imagesDirectory: string;
+  readonly store: ObjectStore;
   /** How often the API told that there is mail, and that jobs were accepted. */
   readonly told: { mail: number; accepted: number };
   post(body: unknown, headers?: Record<string, string>): Promise<Response>;
   get(path: string, headers?: Record<string, string>): Promise<Response>;
   count(table: string): Promise<number>;
+  /** The keys of everything that is kept. */
+  objects(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -58,20 +61,25 @@ export function planOneTarget({ request }: Wish): PlanResult {
   return { kind: 'planned', route: [target], model, seconds, size };
 }
 
-export type BenchOptions = Partial<AppDeps> & { readonly poolOf?: (database: TestDatabase) => Promise<Database> };
+export type BenchOptions = Partial<AppDeps> & {
+  readonly poolOf?: (database: TestDatabase) => Promise<Database>;
+  /** What the API makes of the bench's own store. */
+  readonly storeOf?: (store: ObjectStore) => ObjectStore;
+};
 
 /** The API over real HTTP on a real database of its own; providers and workflows are what the test says. */
-export async function openApiBench({ poolOf, ...overrides }: BenchOptions = {}): Promise<ApiBench> {
+export async function openApiBench({ poolOf, storeOf, ...overrides }: BenchOptions = {}): Promise<ApiBench> {
   const database = await createTestDatabase();
-  const imagesDirectory = await mkdtemp(join(tmpdir(), 'spillway-images-'));
+  const directory = await mkdtemp(join(tmpdir(), 'spillway-objects-'));
+  const store = createLocalObjectStore(directory);
   const told = { mail: 0, accepted: 0 };
   const registry = new Registry();
   const app = createApp({
     pool: (await poolOf?.(database)) ?? database.pool,
     plan: planOneTarget,
+    models: [],
     providers: new Map(),
-    images: createLocalImageStore(imagesDirectory),
-    openVideo: async () => ({ status: 200, headers: {}, body: Readable.from(['video']) }),
+    store: storeOf?.(store) ?? store,
     clock: Date.now,
     defaultModel: 'wan-2.6',
     notifyMail: () => (told.mail += 1),
@@ -85,7 +93,7 @@ export async function openApiBench({ poolOf, ...overrides }: BenchOptions = {}):
     url: server.url,
     database,
     registry,
-    imagesDirectory,
+    store,
     told,
     post: (body, headers = {}) =>
       fetch(`${server.url}/v1/videos`, {
@@ -98,11 +106,16 @@ export async function openApiBench({ poolOf, ...overrides }: BenchOptions = {}):
       const { rows } = await database.pool.query<{ count: number }>(`SELECT count(*)::int FROM ${table}`);
       return rows[0]?.count ?? -1;
     },
+    async objects() {
+      const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+      const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+      return paths.map((path) => path.slice(directory.length + 1)).toSorted();
+    },
     async close() {
       await server.close(1_000);
       await app.drain();
       await database.drop();
-      await rm(imagesDirectory, { recursive: true, force: true });
+      await rm(directory, { recursive: true, force: true });
     },
   };
 }
@@ -123,9 +136,13 @@ export async function beginAttempt({ database }: ApiBench, id: string, token: st
   ]);
 }
 
-/** Ends the one attempt and the job with it, as a callback and the workflow do. */
-export async function completeJob({ database }: ApiBench, id: string): Promise<void> {
+/** Ends the one attempt and the job with it, as a callback, the copy of the video and the workflow do. */
+export async function completeJob({ database, store }: ApiBench, id: string, video = 'video'): Promise<void> {
   const end = `SELECT end_attempt($1, 1, 'check', 'finished', $2, 'https://acme.test/v.mp4', NULL)`;
   await database.pool.query(end, [id, `op-${id}`]);
+  const key = assetKey({ tenant: 'default', jobId: id, attempt: 1 });
+  await store.write(key, { body: Buffer.from(video) });
+  const asset = [id, key, Buffer.byteLength(video), createHash('sha256').update(video).digest()];
+  await database.pool.query(`SELECT keep_asset($1, 1, $2, 'video/mp4', $3, $4)`, asset);
   await database.pool.query(`SELECT settle_job($1, 'completed', 1, NULL)`, [id]);
 }

@@ -10,7 +10,7 @@ let now = 1_000_000;
 let reading: CallbackReading;
 let delivered: CallbackDelivery | undefined;
 beforeAll(async () => {
-  const readCallback = (delivery: CallbackDelivery) => {
+  const readCallback = async (delivery: CallbackDelivery) => {
     delivered = delivery;
     return reading;
   };

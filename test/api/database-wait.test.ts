@@ -25,3 +25,15 @@ test('every request has a wait of its own', async () => {
   await vi.advanceTimersByTimeAsync(1_000);
   expect(beginDatabaseWait().leftMs() - earlier.leftMs()).toBe(1_000);
 });
+
+test('work for the object store has its own time, also when it fails', async () => {
+  const wait = beginDatabaseWait();
+  const read = wait.besides(sleep(5_000));
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(await read).toBe('done');
+  expect(wait.leftMs()).toBe(limits.databaseWaitMsMax);
+  const failed = Promise.allSettled([wait.besides(sleep(1_000).then(() => Promise.reject(new Error('EIO'))))]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(await failed).toMatchObject([{ reason: { message: 'EIO' } }]);
+  expect(wait.leftMs()).toBe(limits.databaseWaitMsMax);
+});

@@ -261,7 +261,29 @@ test.each([
   [{ input_reference: { image_url: png } }],
   [{ 'input_reference[image_url]': png }],
 ])('a picture is found in %j', (body) => {
-  expect(splitImage({ ...body, prompt: 'p' })).toEqual({ fields: { prompt: 'p' }, image: Buffer.from('picture') });
+  const reference = { kind: 'bytes', bytes: Buffer.from('picture') };
+  expect(splitImage({ ...body, prompt: 'p' })).toEqual({ fields: { prompt: 'p' }, reference });
+});
+
+test.each([
+  [{ input_reference: 'https://example.com/a.png' }],
+  [{ input_reference: ' https://example.com/a.png' }],
+  [{ input_reference: { image_url: 'HTTPS://Example.com:443/a.png' } }],
+  [{ 'input_reference[image_url]': 'https://example.com/a.png' }],
+])('a URL is found in %j, and kept as the parser has it', (body) => {
+  const reference = { kind: 'url', url: 'https://example.com/a.png' };
+  expect(splitImage({ ...body, prompt: 'p' })).toEqual({ fields: { prompt: 'p' }, reference });
+});
+
+test.each([
+  [{ input_reference: 'upload_1' }, '/input_reference'],
+  [{ input_reference: { file_id: 'upload_1' } }, '/input_reference/file_id'],
+])('the id of an upload is found in %j', (body, pointer) => {
+  expect(splitImage(body)).toEqual({ fields: {}, reference: { kind: 'upload', uploadId: 'upload_1', pointer } });
+});
+
+test('a body without a picture has none', () => {
+  expect(splitImage({ prompt: 'p' })).toEqual({ fields: { prompt: 'p' }, reference: undefined });
 });
 
 test.each([
@@ -269,15 +291,36 @@ test.each([
   [{ input_reference: null }, 'invalid_request', '/input_reference'],
   [{ input_reference: [png] }, 'invalid_request', '/input_reference'],
   [{ input_reference: {} }, 'invalid_request', '/input_reference/image_url'],
+  [{ input_reference: true }, 'invalid_request', '/input_reference'],
   [{ input_reference: { image_url: png, x: 1 } }, 'invalid_request', '/input_reference/x'],
-  [{ input_reference: { file_id: 'file-1' } }, 'value_not_supported', '/input_reference/file_id'],
-  [{ input_reference: 'https://example.com/a.png' }, 'value_not_supported', '/input_reference'],
-  [{ input_reference: 'upload_123' }, 'value_not_supported', '/input_reference'],
-  [{ input_reference: { image_url: 'http://127.0.0.1/' } }, 'value_not_supported', '/input_reference/image_url'],
+  [{ input_reference: '' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: { file_id: 5 } }, 'invalid_request', '/input_reference/file_id'],
+  [{ input_reference: { file_id: null } }, 'invalid_request', '/input_reference/file_id'],
+  [{ input_reference: { file_id: 'upload_1', image_url: png } }, 'invalid_request', '/input_reference'],
+  [{ input_reference: { image_url: 'upload_1' } }, 'invalid_image', '/input_reference/image_url'],
+  [{ input_reference: 'http://example.com/a.png' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: 'https://example.com:8443/a.png' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: 'https://user:key@example.com/a.png' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: 'https://127.0.0.1/a.png' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: 'https://[::ffff:10.0.0.1]/a.png' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: 'https://0x7f.1/a.png' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: 'https://169.254.169.254/latest/meta-data' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: 'https://postgres/a.png' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: 'https://api.internal/a.png' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: 'file:///etc/passwd' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: 'gopher://example.com/' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: '//example.com/a.png' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: `https://example.com/${'a'.repeat(2_048)}` }, 'invalid_image', '/input_reference'],
+  [{ input_reference: `https://example.com/${'ä'.repeat(500)}` }, 'invalid_image', '/input_reference'],
+  [{ input_reference: { image_url: 'http://127.0.0.1/' } }, 'invalid_image', '/input_reference/image_url'],
+  [{ 'input_reference[image_url]': 'http://127.0.0.1/' }, 'invalid_image', '/input_reference[image_url]'],
   [{ input_reference: 'data:image/png,raw' }, 'invalid_image', '/input_reference'],
   [{ input_reference: 'data:image/svg+xml;base64,AAAA' }, 'invalid_image', '/input_reference'],
   [{ input_reference: 'data:image/png;base64,' }, 'invalid_image', '/input_reference'],
   [{ input_reference: 'data:image/png;base64,a b' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: 'data:image/png;base64,aGk=\n' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: ' data:image/png;base64,aGk=' }, 'invalid_image', '/input_reference'],
+  [{ input_reference: 'data:image/png; base64,aGk=' }, 'invalid_image', '/input_reference'],
   [{ input_reference: `data:image/png;base64,${'A'.repeat(14_000_000)}` }, 'body_too_large', '/input_reference'],
   [{ input_reference: png, 'input_reference[image_url]': png }, 'invalid_request', '/input_reference'],
 ])('a reference is refused: %.60j', (body, code, pointer) => {

@@ -1,20 +1,13 @@
-import { Readable } from 'node:stream';
+import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { OpenedVideo } from '../../src/api/deps.ts';
 import { type ApiBench, beginAttempt, completeJob, openApiBench } from './api-bench.ts';
 
 let bench: ApiBench;
-let opened: (url: string, range: string | undefined) => Promise<OpenedVideo>;
-let askedProvider: string | undefined;
 let queried: () => Promise<unknown>;
 beforeAll(async () => {
   bench = await openApiBench({
     servedBySimulator: true,
-    openVideo: (provider, url, range) => {
-      askedProvider = provider;
-      return opened(url, range);
-    },
     queryTimeline: () => queried(),
   });
   await bench.database.pool.query(
@@ -24,11 +17,6 @@ beforeAll(async () => {
 afterAll(() => bench.close());
 beforeEach(async () => {
   await bench.database.pool.query('DELETE FROM tickets');
-  opened = async () => ({
-    status: 200,
-    headers: { 'content-type': 'video/mp4', 'content-length': '5' },
-    body: Readable.from(['video']),
-  });
   queried = async () => ({ attempts: [] });
 });
 
@@ -45,6 +33,7 @@ async function completedVideo(): Promise<string> {
   return id;
 }
 
+const sha256Of = (text: string) => createHash('sha256').update(text).digest('hex');
 const read = async (path: string) => (await bench.get(path)).json();
 const cancel = (id: string) => fetch(`${bench.url}/v1/videos/${id}/cancel`, { method: 'POST' });
 
@@ -104,10 +93,25 @@ test('a completed job names who made it, and where it is', async () => {
     progress: 100,
     completed_at: expect.any(Number),
     served_by: { provider: 'simulator', model: 'alibaba/wan-2.6' },
-    outputs: [{ url: `/v1/videos/${id}/content` }],
+    outputs: [{ url: `/v1/videos/${id}/content`, content_type: 'video/mp4', bytes: 5, sha256: sha256Of('video') }],
     cost_usd: 0.5,
     error: null,
   });
+});
+
+test('a completed job says until when it is kept, and lists nothing once that is over', async () => {
+  const id = await completedVideo();
+  const { expires_at: expiresAt } = await read(`/v1/videos/${id}`);
+  expect(Math.abs(expiresAt - Date.now() / 1_000 - 30 * 86_400)).toBeLessThan(60);
+  await bench.database.pool.query('UPDATE assets SET expires_at = to_timestamp(1e9) WHERE job = $1', [id]);
+  expect(await read(`/v1/videos/${id}`)).toMatchObject({ status: 'completed', expires_at: 1e9, outputs: [] });
+});
+
+test('a job that is not completed shows nothing of a copy that was begun', async () => {
+  const id = await newVideo();
+  await beginAttempt(bench, id, 'token');
+  await bench.database.pool.query(`SELECT begin_asset($1, 1, 'assets/default/x/1.mp4')`, [id]);
+  expect(await read(`/v1/videos/${id}`)).toMatchObject({ status: 'in_progress', expires_at: null, outputs: [] });
 });
 
 test('a failed job says why in a sentence of ours', async () => {
@@ -156,7 +160,8 @@ test('the timeline tells events, attempts and what the workflow knows', async ()
     [1, 'job.queued'],
     [2, 'attempt.started'],
     [3, 'attempt.ended'],
-    [4, 'job.completed'],
+    [4, 'asset.stored'],
+    [5, 'job.completed'],
   ]);
   expect(timeline).toMatchObject({
     object: 'video.timeline',
@@ -186,90 +191,6 @@ test.each([
   const start = Date.now();
   expect(await read(`/v1/videos/${id}/timeline`)).toMatchObject({ status: 'completed', workflow: null });
   expect(Date.now() - start).toBeLessThan(2_500);
-});
-
-test("the content is the provider's, under a type that no browser runs", async () => {
-  const id = await completedVideo();
-  opened = async (url) => ({
-    status: 200,
-    headers: { 'content-type': 'text/html', 'content-length': String(url.length) },
-    body: Readable.from([url]),
-  });
-  const response = await bench.get(`/v1/videos/${id}/content`);
-  expect([response.status, await response.text()]).toEqual([200, 'https://acme.test/v.mp4']);
-  expect(askedProvider).toBe('acme');
-  expect(response.headers.get('content-type')).toBe('video/mp4');
-  expect(response.headers.get('x-content-type-options')).toBe('nosniff');
-  expect(response.headers.get('content-disposition')).toBe(`attachment; filename="${id}.mp4"`);
-});
-
-test.each([
-  ['bytes=1-2', 'bytes=1-2'],
-  ['bytes=3-', 'bytes=3-'],
-  ['bytes=-3', undefined],
-  ['bytes=0-1,3-4', undefined],
-  ['lines=1-2', undefined],
-  [`bytes=${'9'.repeat(40)}-`, undefined],
-])('the range %s goes on as %s', async (range, expected) => {
-  const id = await completedVideo();
-  let asked: string | undefined = 'nothing';
-  opened = async (_url, range) => {
-    asked = range;
-    return {
-      status: 206,
-      headers: { 'content-range': 'bytes 1-2/5', 'content-length': '2' },
-      body: Readable.from(['id']),
-    };
-  };
-  const response = await bench.get(`/v1/videos/${id}/content`, { range });
-  expect(asked).toBe(expected);
-  expect([response.status, response.headers.get('content-range'), await response.text()]).toEqual([
-    206,
-    'bytes 1-2/5',
-    'id',
-  ]);
-});
-
-test.each([
-  [403, 410, 'video_gone'],
-  [404, 410, 'video_gone'],
-  [410, 410, 'video_gone'],
-  [416, 416, 'range_not_satisfiable'],
-  [302, 502, 'video_unreachable'],
-  [500, 502, 'video_unreachable'],
-])('a provider that answers %i is a %i', async (status, expected, code) => {
-  const id = await completedVideo();
-  const body = Readable.from(['no']);
-  opened = async () => ({ status, headers: {}, body });
-  const response = await bench.get(`/v1/videos/${id}/content`);
-  expect([response.status, (await response.json()).code]).toEqual([expected, code]);
-  expect(body.destroyed).toBe(true);
-});
-
-test('a provider that can not be reached is a 502, and one that breaks off cuts the answer short', async () => {
-  const id = await completedVideo();
-  opened = () => Promise.reject(new Error('refused'));
-  expect((await bench.get(`/v1/videos/${id}/content`)).status).toBe(502);
-  opened = async () => {
-    async function* broken() {
-      yield 'vid';
-      await Promise.resolve();
-      throw new Error('cut');
-    }
-    return { status: 200, headers: { 'content-length': '5' }, body: Readable.from(broken()) };
-  };
-  const read = bench.get(`/v1/videos/${id}/content`).then((response) => response.text());
-  await expect(read).rejects.toThrow('terminated');
-  expect((await bench.get(`/v1/videos/${id}`)).status).toBe(200);
-});
-
-test('HEAD tells the headers and lets the provider go', async () => {
-  const id = await completedVideo();
-  const body = Readable.from(['video']);
-  opened = async () => ({ status: 200, headers: { 'content-length': '5' }, body });
-  const response = await fetch(`${bench.url}/v1/videos/${id}/content`, { method: 'HEAD' });
-  expect([response.status, response.headers.get('content-length'), await response.text()]).toEqual([200, '5', '']);
-  expect(body.destroyed).toBe(true);
 });
 
 test('content before its time is a conflict', async () => {

@@ -1,6 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 
-import type { CallbackDelivery, StartOrder, StartOutcome, VideoProvider } from '../../src/providers/provider.ts';
+import type {
+  CallbackDelivery,
+  OperationHandle,
+  Progress,
+  StartOrder,
+  StartOutcome,
+  VideoProvider,
+} from '../../src/providers/provider.ts';
 
 /** What an order can be made to meet at the vendor. */
 export type Scenario =
@@ -12,7 +19,8 @@ export type Scenario =
   | 'error_after'
   | 'reset_before'
   | 'reset_after'
-  | 'hang_after';
+  | 'hang_after'
+  | 'data_removed';
 
 /** An adapter and its vendor, as the suite needs them. One is made for each test. */
 export interface ProviderBench {
@@ -55,25 +63,36 @@ export function exerciseProvider(make: () => Promise<ProviderBench>): void {
       ['rate_limited', { code: 'rate_limited', retry: 'same' }],
       ['invalid', { code: 'invalid_input', retry: 'never' }],
       ['no_credit', { code: 'no_credit', retry: 'elsewhere' }],
-      ['reset_after', { code: 'submit_unknown' }],
+      ['reset_after', { code: 'ambiguous_submit' }],
     ] as const)('%s names its class', async (scenario, failure) => {
       expect(await bench.provider.start(bench.order(scenario))).toMatchObject({ failure });
     });
 
     test('no connection is proof', async () => {
       const outcome = await bench.unreachable.start(bench.order('plain'));
-      expect(outcome).toMatchObject({ kind: 'refused', failure: { code: 'provider_unavailable', retry: 'same' } });
+      expect(outcome).toMatchObject({ kind: 'refused', failure: { code: 'unreachable', retry: 'same' } });
     });
   });
 
   describe('check', () => {
     test('follows an operation to its video', async () => {
       const operation = await accepted(bench);
-      expect(['queued', 'running']).toContain((await bench.provider.check(operation)).kind);
+      expect(['queued', 'running']).toContain((await bench.provider.check(handleOf(bench, operation))).kind);
       await bench.finish(operation, 'completed');
-      const progress = await bench.provider.check(operation);
+      const progress = await bench.provider.check(handleOf(bench, operation));
       expect(progress).toMatchObject({ kind: 'finished', video: { url: expect.stringMatching(/^https?:/) } });
-      expect(await bench.provider.check(operation)).toEqual(progress);
+      const again = await bench.provider.check(handleOf(bench, operation));
+      expect(again).toMatchObject({ kind: 'finished' });
+      expect(fileOf(again)).toBe(fileOf(progress));
+    });
+
+    test('the video can be had without a key', async () => {
+      const operation = await accepted(bench);
+      await bench.finish(operation, 'completed');
+      const progress = await bench.provider.check(handleOf(bench, operation));
+      const response = await fetch(progress.kind === 'finished' ? progress.video.url : '');
+      expect([response.status, response.headers.get('content-type')]).toEqual([200, 'video/mp4']);
+      await response.body?.cancel();
     });
 
     test.each([
@@ -82,16 +101,25 @@ export function exerciseProvider(make: () => Promise<ProviderBench>): void {
     ] as const)('%s', async (ending, failure) => {
       const operation = await accepted(bench);
       await bench.finish(operation, ending);
-      expect(await bench.provider.check(operation)).toMatchObject({ kind: 'failed', failure });
+      expect(await bench.provider.check(handleOf(bench, operation))).toMatchObject({ kind: 'failed', failure });
     });
 
     test('an operation that the vendor does not know is an answer', async () => {
-      const progress = await bench.provider.check('nobody-knows-this');
-      expect(progress).toMatchObject({ kind: 'failed', failure: { code: 'operation_missing' } });
+      const progress = await bench.provider.check(handleOf(bench, 'nobody-knows-this'));
+      expect(progress).toMatchObject({ kind: 'failed', failure: { code: 'provider_failed', retry: 'elsewhere' } });
+    });
+
+    test('a finished operation whose data are gone is no video', async () => {
+      const operation = await accepted(bench, 'data_removed');
+      await bench.finish(operation, 'completed');
+      const progress = await bench.provider.check(handleOf(bench, operation));
+      expect(progress).toMatchObject({ kind: 'failed', failure: { retry: 'elsewhere' } });
     });
 
     test('nobody there is no answer', async () => {
-      await expect(bench.unreachable.check('op-1')).rejects.toMatchObject({ name: 'ProviderUnreachableError' });
+      await expect(bench.unreachable.check(handleOf(bench, 'op-1'))).rejects.toMatchObject({
+        name: 'ProviderUnreachableError',
+      });
     });
   });
 
@@ -103,30 +131,47 @@ export function exerciseProvider(make: () => Promise<ProviderBench>): void {
     test('confirms once', async () => {
       const operation = await accepted(bench);
       if (!bench.provider.cancel) return;
-      expect(await bench.provider.cancel(operation)).toBe(true);
-      expect(await bench.provider.check(operation)).toMatchObject({ kind: 'failed', failure: { retry: 'elsewhere' } });
+      expect(await bench.provider.cancel(handleOf(bench, operation))).toBe(true);
+      expect(await bench.provider.check(handleOf(bench, operation))).toMatchObject({
+        kind: 'failed',
+        failure: { retry: 'elsewhere' },
+      });
+    });
+
+    test('confirms nothing for an operation that the vendor does not know', async () => {
+      const confirmed = await bench.provider.cancel?.(handleOf(bench, 'nobody-knows-this'));
+      expect(confirmed ?? false).toBe(false);
     });
 
     test('never throws for want of an answer', async () => {
-      const confirmed = await bench.unreachable.cancel?.('op-1');
+      const confirmed = await bench.unreachable.cancel?.(handleOf(bench, 'op-1'));
       expect(confirmed ?? false).toBe(false);
     });
   });
 
   describe('readCallback', () => {
-    test('reads what its vendor delivers, and agrees with a check', async () => {
+    test('is there exactly when its vendor delivers anything', async () => {
+      await bench.finish(await accepted(bench), 'completed');
+      expect(bench.deliveries.length > 0).toBe(bench.provider.readCallback !== undefined);
+    });
+
+    test.each(['completed', 'failed', 'moderated'] as const)('reads %s, and agrees with a check', async (ending) => {
       const operation = await accepted(bench);
-      await bench.finish(operation, 'completed');
-      const progress = await bench.provider.check(operation);
-      expect(bench.provider.readCallback?.(onlyDelivery(bench))).toEqual({ kind: 'report', operation, progress });
+      if (!bench.provider.readCallback) return;
+      await bench.finish(operation, ending);
+      const progress = await bench.provider.check(handleOf(bench, operation));
+      expect(await bench.provider.readCallback?.(onlyDelivery(bench))).toEqual({ kind: 'report', operation, progress });
     });
 
     test('trusts no changed byte, nor an old delivery', async () => {
       await bench.finish(await accepted(bench), 'completed');
+      if (!bench.provider.readCallback) return;
       const delivery = onlyDelivery(bench);
       const rawBody = Buffer.concat([delivery.rawBody, Buffer.from(' ')]);
-      expect(bench.provider.readCallback?.({ ...delivery, rawBody })?.kind).toBe('forged');
-      expect(bench.provider.readCallback?.({ ...delivery, now: delivery.now + 3_600_000 })?.kind).toBe('forged');
+      expect(await bench.provider.readCallback?.({ ...delivery, rawBody })).toMatchObject({ kind: 'forged' });
+      expect(await bench.provider.readCallback?.({ ...delivery, now: delivery.now + 3_600_000 })).toMatchObject({
+        kind: 'forged',
+      });
     });
   });
 
@@ -139,7 +184,7 @@ export function exerciseProvider(make: () => Promise<ProviderBench>): void {
       expect((await bench.provider.start(order)).kind).toBe('unknown');
       const found = await bench.provider.find({ model: order.model, seed: 77, createdAfter });
       expect(found).toHaveLength(1);
-      expect(await bench.provider.check(found[0]?.operation ?? '')).toEqual(found[0]?.progress);
+      expect(await bench.provider.check(handleOf(bench, found[0]?.operation ?? ''))).toEqual(found[0]?.progress);
     });
 
     test('finds none where nothing was created', async () => {
@@ -153,12 +198,21 @@ export function exerciseProvider(make: () => Promise<ProviderBench>): void {
   test('uploadImage returns a URL that the vendor takes', async () => {
     const image = { bytes: Buffer.from([0x89, 0x50, 0x4e, 0x47]), contentType: 'image/png' } as const;
     const url = await bench.provider.uploadImage?.(image);
-    expect(url ?? 'https://no.uploads').toMatch(/^https?:/);
+    expect(url ?? 'https://no.uploads').toMatch(/^(https?|data):/);
   });
 }
 
-async function accepted(bench: ProviderBench): Promise<string> {
-  const outcome: StartOutcome = await bench.provider.start(bench.order('plain'));
+function handleOf(bench: ProviderBench, operation: string): OperationHandle {
+  return { operation, model: bench.order('plain').model };
+}
+
+/** A vendor may sign the URL anew for every answer; it is the same file. */
+function fileOf(progress: Progress): string | undefined {
+  return progress.kind === 'finished' ? progress.video.url.replace(/\?.*/, '') : undefined;
+}
+
+async function accepted(bench: ProviderBench, scenario: Scenario = 'plain'): Promise<string> {
+  const outcome: StartOutcome = await bench.provider.start(bench.order(scenario));
   if (outcome.kind !== 'accepted') throw new Error(`a plain order was not accepted: ${outcome.kind}`);
   return outcome.operation;
 }

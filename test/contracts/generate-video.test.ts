@@ -6,6 +6,7 @@ test('names that stand in histories and in other processes do not change', () =>
   expect({ ...contract }).toEqual({
     taskQueue: 'spillway',
     checkTaskQueue: 'spillway-checks',
+    assetTaskQueue: 'spillway-assets',
     generateVideoType: 'generateVideo',
     permitSignalName: 'permit',
     callbackSignalName: 'callback',

@@ -18,6 +18,7 @@ function newJob(overrides: Partial<NewJob> = {}): NewJob {
     request: { prompt: 'a fox', model: 'wan-2.6', seconds: 5, size: '1280x720', priority: 'normal' },
     route: [target],
     inputImage: null,
+    inputUrl: null,
     queueTtlSeconds: 3_600,
     idempotency: null,
     ...overrides,
@@ -38,7 +39,7 @@ async function rowsOf(table: string, ids: readonly string[], column = 'job'): Pr
 
 test('a job comes with its ticket and the first line of its story', async () => {
   const request = { ...newJob().request, user: 'alice', priority: 'high' } as const;
-  const job = keyed(randomUUID(), { request, inputImage: 'a.png', queueTtlSeconds: 60 });
+  const job = keyed(randomUUID(), { request, inputImage: 'inputs/default/a.png', queueTtlSeconds: 60 });
   const [inserted] = await insertJobs(database.pool, [job]);
   expect(inserted?.id).toBe(job.id);
   expect(Math.abs((inserted?.acceptedAt ?? 0) - Date.now())).toBeLessThan(5_000);
@@ -49,7 +50,9 @@ test('a job comes with its ticket and the first line of its story', async () => 
     model: 'wan-2.6',
     request,
     route: [target],
-    input_image: 'a.png',
+    input_image: 'inputs/default/a.png',
+    input_url: null,
+    input_prepared: false,
     priority: 0,
     event_seq: 1,
   });
@@ -68,6 +71,22 @@ test('a job comes with its ticket and the first line of its story', async () => 
   expect(Number(row?.['queue_deadline']) - Number(row?.['accepted_at'])).toBe(60_000);
   expect(await rowsOf('job_events', [job.id])).toMatchObject([{ seq: 1, kind: 'job.queued' }]);
   expect(await rowsOf('idempotency_keys', [job.id])).toHaveLength(1);
+});
+
+test('a picture that is still to be read is kept as its URL, and is its own job’s alone', async () => {
+  const url = 'https://example.com/a.png';
+  const jobs = [newJob({ inputUrl: url }), newJob(), newJob({ inputImage: 'inputs/default/b.png' })];
+  await insertJobs(database.pool, jobs);
+  const rows = await rowsOf(
+    'jobs',
+    jobs.map(({ id }) => id),
+    'id',
+  );
+  expect(rows.map(({ input_image, input_url }) => [input_image, input_url])).toEqual([
+    [null, url],
+    [null, null],
+    ['inputs/default/b.png', null],
+  ]);
 });
 
 test('the same batch again changes nothing, with and without a key', async () => {

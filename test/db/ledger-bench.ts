@@ -1,9 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { v7 } from 'uuid';
+import { keepAsset } from '../../src/db/assets.ts';
+import { beginAttempt, endAttempt } from '../../src/db/attempts.ts';
 import { claimGrants, lockPool, readSnapshot } from '../../src/db/grants.ts';
 import { inTransaction } from '../../src/db/pool.ts';
 import { upsertPools } from '../../src/db/pools.ts';
 import type { Route, RouteTarget } from '../../src/domain/route.ts';
+import { assetKey } from '../../src/storage/object-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 export const target: RouteTarget = {
@@ -25,6 +28,10 @@ export const target: RouteTarget = {
 export interface LedgerBench extends TestDatabase {
   /** A job as accept leaves it: queued, with its first ticket. */
   acceptJob(settings?: { priority?: number; route?: Route }): Promise<string>;
+  /** A job whose first attempt has made a video, which is not ours yet. */
+  finishJob(settings?: { videoUrl?: string | null; route?: Route }): Promise<string>;
+  /** Our copy of the video of its first attempt is whole. */
+  keepVideo(job: string, attempt?: number): Promise<void>;
   /** Grants what `chooseGrants` would, to these jobs, and returns the grant of each. */
   grant(...jobs: readonly string[]): Promise<readonly string[]>;
   count(table: string, job: string): Promise<number>;
@@ -42,7 +49,7 @@ export async function createLedgerBench(): Promise<LedgerBench> {
     if (first === undefined) throw new Error(`no row: ${sql}`);
     return first;
   };
-  return {
+  const bench: LedgerBench = {
     ...database,
     row,
     async acceptJob({ priority = 1, route = [target] } = {}) {
@@ -59,6 +66,25 @@ export async function createLedgerBench(): Promise<LedgerBench> {
         [id, JSON.stringify(route), priority],
       );
       return id;
+    },
+    async finishJob({ videoUrl = 'https://vendor.example/video.mp4', ...settings } = {}) {
+      const job = await bench.acceptJob(settings);
+      const [grant = ''] = await bench.grant(job);
+      await beginAttempt(pool, beginOrder(job, grant));
+      const end = {
+        jobId: job,
+        attempt: 1,
+        evidence: 'callback',
+        outcome: 'finished',
+        operation: `op-${job}`,
+      } as const;
+      await endAttempt(pool, { ...end, ...(videoUrl === null ? {} : { videoUrl }) });
+      return job;
+    },
+    async keepVideo(job, attempt = 1) {
+      const key = assetKey({ tenant: 'default', jobId: job, attempt });
+      const facts = { key, contentType: 'video/mp4', bytes: 5, sha256: new Uint8Array(32) };
+      await keepAsset(pool, { jobId: job, attempt, ...facts });
     },
     async grant(...jobs) {
       return await inTransaction(pool, async (connection) => {
@@ -86,6 +112,7 @@ export async function createLedgerBench(): Promise<LedgerBench> {
       return (await row<{ count: number }>(`SELECT count(*)::int AS count FROM ${table} WHERE job = $1`, job)).count;
     },
   };
+  return bench;
 }
 
 /** An order to begin an attempt, with a token of its own. */

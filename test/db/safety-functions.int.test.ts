@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beginAsset } from '../../src/db/assets.ts';
 import { answerAttempt, beginAttempt, endAttempt } from '../../src/db/attempts.ts';
 import { setSpendCap } from '../../src/db/pools.ts';
 import { listAttempts, listEvents } from '../../src/db/read-jobs.ts';
@@ -108,12 +109,12 @@ describe('answer_attempt', () => {
 
   test('unknown says why, until the answer is known', async () => {
     const { job } = await begun();
-    const failure = failureOf('provider_unavailable', { vendorCode: 'http_502' });
+    const failure = failureOf('unreachable', { vendorCode: 'http_502' });
     await answerAttempt(bench.pool, { jobId: job, attempt: 1, state: 'unknown', operation: null, failure });
     expect(await listAttempts(bench.pool, job)).toMatchObject([{ state: 'unknown', failure }]);
     expect((await listEvents(bench.pool, job)).at(-1)).toMatchObject({
       kind: 'attempt.unknown',
-      data: { attempt: 1, failure: 'provider_unavailable' },
+      data: { attempt: 1, failure: 'unreachable' },
     });
     await answerAttempt(bench.pool, { jobId: job, attempt: 1, state: 'accepted', operation: `why-${job}` });
     expect(await attemptOf(job)).toMatchObject({ state: 'accepted', failure: null });
@@ -220,10 +221,11 @@ describe('settle_job', () => {
       outcome: 'finished',
       operation: `op-${job}`,
     });
+    await bench.keepVideo(job);
     const verdicts = await Promise.all([
       settleJob(bench.pool, job, { phase: 'completed', attempt: 1 }),
       settleJob(bench.pool, job, { phase: 'cancelled' }),
-      settleJob(bench.pool, job, { phase: 'failed', failure: failureOf('run_deadline') }),
+      settleJob(bench.pool, job, { phase: 'failed', failure: failureOf('timed_out', { retry: 'never' }) }),
     ]);
     expect(new Set(verdicts.map((verdict) => verdict?.phase)).size).toBe(1);
     expect(verdicts.filter((verdict) => verdict?.settledNow)).toHaveLength(1);
@@ -244,10 +246,45 @@ describe('settle_job', () => {
     }
   });
 
-  test('a job cannot complete by an attempt that has not finished', async () => {
-    const { job } = await begun();
-    await expect(settleJob(bench.pool, job, { phase: 'completed', attempt: 1 })).rejects.toThrow('has not finished');
+  test.each<{ what: string; prepare: () => Promise<string> }>([
+    { what: 'has not finished', prepare: async () => (await begun()).job },
+    { what: 'has finished, and its video is not ours yet', prepare: () => bench.finishJob() },
+    {
+      what: 'has finished, and its copy was only begun',
+      prepare: async () => {
+        const job = await bench.finishJob();
+        await beginAsset(bench.pool, { jobId: job, attempt: 1, key: 'assets/begun.mp4' });
+        return job;
+      },
+    },
+    {
+      what: 'has finished, and its copy is gone',
+      prepare: async () => {
+        const job = await bench.finishJob();
+        await bench.keepVideo(job);
+        await bench.pool.query('UPDATE assets SET removed_at = now() WHERE job = $1', [job]);
+        return job;
+      },
+    },
+  ])('a job cannot complete by an attempt that $what', async ({ prepare }) => {
+    const job = await prepare();
+    await expect(settleJob(bench.pool, job, { phase: 'completed', attempt: 1 })).rejects.toThrow(
+      'of which there is no copy',
+    );
     expect(await jobOf(job)).toMatchObject({ phase: 'in_progress' });
+  });
+
+  test('a copy that serves nobody is due for removal at once, the one that serves is not', async () => {
+    const isDue = (job: string) =>
+      bench.row('SELECT expires_at <= clock_timestamp() AS due FROM assets WHERE job = $1', job);
+    const [served, cancelled, copying] = [await bench.finishJob(), await bench.finishJob(), await bench.finishJob()];
+    for (const job of [served, cancelled]) await bench.keepVideo(job);
+    await beginAsset(bench.pool, { jobId: copying, attempt: 1, key: 'assets/copying.mp4' });
+    await settleJob(bench.pool, served, { phase: 'completed', attempt: 1 });
+    for (const job of [cancelled, copying]) await settleJob(bench.pool, job, { phase: 'cancelled' });
+    expect([await isDue(served), await isDue(cancelled)]).toEqual([{ due: false }, { due: true }]);
+    // Somebody may be writing it this very moment.
+    expect(await isDue(copying)).toEqual({ due: false });
   });
 
   test('an unknown job has no verdict', async () => {

@@ -96,6 +96,7 @@ function newJob(route: Route, { priority = 'normal', queueTtlSeconds = 3_600 }: 
     request: { prompt: 'a fox', model: 'wan-2.6', seconds: 5, size: '1280x720', priority },
     route,
     inputImage: null,
+    inputUrl: null,
     queueTtlSeconds,
     idempotency: null,
   };

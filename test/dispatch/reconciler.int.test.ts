@@ -24,7 +24,7 @@ beforeAll(async () => {
     openTemporal(),
     createSimulator({ seed: 1, apiKey, webhookSecret: 'whsec_c2ltdWxhdGVk', tier: 'ultra', timeScale: 1 }).listen(),
   ]);
-  provider = createProvider('wavespeed', { origin: simulator.origin, apiKey });
+  provider = createProvider('wavespeed', { baseUrl: `${simulator.origin}/wavespeed`, apiKey });
 });
 afterAll(async () => {
   await simulator.close();
@@ -63,7 +63,7 @@ async function reconcileOnce(deps: Partial<ReconcilerDeps> = {}): Promise<Repair
   return repairs;
 }
 
-const away = (): VideoProvider => createProvider('wavespeed', { origin: 'http://127.0.0.1:1', apiKey });
+const away = (): VideoProvider => createProvider('wavespeed', { baseUrl: 'http://127.0.0.1:1', apiKey });
 
 async function grantOne(target: { longestMs?: number } = {}): Promise<{ job: string; grant: string }> {
   const job = await bench.acceptOne({ pool: await bench.addPool(), target });
@@ -300,7 +300,7 @@ describe('permits', () => {
        UPDATE permits SET zombie_since = now()`,
     );
     const check = vi.fn<VideoProvider['check']>(() =>
-      Promise.reject(new ProviderUnreachableError(failureOf('provider_unavailable'))),
+      Promise.reject(new ProviderUnreachableError(failureOf('unreachable'))),
     );
     const providers = new Map([['vendor', { ...provider, check }]]);
     await reconcileOnce({ zombieEveryMs: 60_000, providers });

@@ -1,6 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { beginAttempt } from '../../src/db/attempts.ts';
+import { beginAsset, failAsset } from '../../src/db/assets.ts';
+import { beginAttempt, endAttempt } from '../../src/db/attempts.ts';
 import { sweep } from '../../src/dispatch/sweeper.ts';
+import { failureOf } from '../../src/domain/failure.ts';
+import { limits } from '../../src/domain/limits.ts';
 import { beginOrder } from '../db/ledger-bench.ts';
 import { connectAgain, createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 
@@ -125,7 +128,7 @@ describe('the run deadline', () => {
     expect(await sweepOnce()).toMatchObject({ run_deadline: 1 });
     expect(await bench.row('SELECT phase, failure FROM jobs WHERE id = $1', job)).toMatchObject({
       phase: 'failed',
-      failure: { code: 'run_deadline' },
+      failure: { code: 'timed_out' },
     });
     expect(await mailOf(job)).toEqual([{ kind: 'cancel', payload: {} }]);
     // The vendor may still be at it.
@@ -139,6 +142,33 @@ describe('the run deadline', () => {
     const job = await overrunBy(50);
     expect(await sweepOnce()).toMatchObject({ run_deadline: 0 });
     expect(await bench.phaseOf(job)).toBe('in_progress');
+  });
+
+  const finish = (job: string): Promise<unknown> =>
+    endAttempt(bench.pool, { jobId: job, attempt: 1, evidence: 'check', outcome: 'finished', operation: `op-${job}` });
+  const keepSeconds = limits.storeMsMax / 1_000;
+
+  test('of a job whose video is there leaves it the time of a copy, and no more', async () => {
+    const [early, late] = [await overrunBy(keepSeconds + 50), await overrunBy(keepSeconds + 61)];
+    for (const job of [early, late]) await finish(job);
+    expect(await sweepOnce()).toMatchObject({ run_deadline: 1 });
+    expect([await bench.phaseOf(early), await bench.phaseOf(late)]).toEqual(['in_progress', 'failed']);
+  });
+
+  test('of a job whose video can not be kept is what it was', async () => {
+    const job = await overrunBy(61);
+    await finish(job);
+    await beginAsset(bench.pool, { jobId: job, attempt: 1, key: 'assets/gone.mp4' });
+    await failAsset(bench.pool, { jobId: job, attempt: 1, failure: failureOf('output_expired') });
+    expect(await sweepOnce()).toMatchObject({ run_deadline: 1 });
+    expect(await bench.phaseOf(job)).toBe('failed');
+  });
+
+  test('of a job whose other attempt has failed is what it was', async () => {
+    const job = await overrunBy(61);
+    const end = { jobId: job, attempt: 1, evidence: 'check', outcome: 'failed' } as const;
+    await endAttempt(bench.pool, { ...end, failure: failureOf('provider_failed') });
+    expect(await sweepOnce()).toMatchObject({ run_deadline: 1 });
   });
 });
 

@@ -1,13 +1,7 @@
 import { failureOf } from '../../src/domain/failure.ts';
+import { heard } from '../../src/domain/heard.ts';
 import type { Route, RouteTarget } from '../../src/domain/route.ts';
-import {
-  type AttemptReport,
-  type Fact,
-  heard,
-  openStory,
-  type Story,
-  type SubmitAnswer,
-} from '../../src/domain/story.ts';
+import { type AttemptReport, type Fact, openStory, type Story, type SubmitAnswer } from '../../src/domain/story.ts';
 
 /** A moment to begin with, so that a time and a duration can't be taken for each other. */
 export const start = 1_000_000;
@@ -60,6 +54,13 @@ export const refused = (attempt: number, ...failure: Parameters<typeof failureOf
 });
 export const reported = (attempt: number, report: AttemptReport): Fact => ({ kind: 'reported', attempt, report });
 export const finished = (attempt = 1): Fact => reported(attempt, { outcome: 'finished' });
+export const storing = (attempt = 1): Fact => ({ kind: 'storing', attempt });
+export const stored = (attempt = 1): Fact => ({ kind: 'stored', attempt, answer: { kind: 'stored' } });
+export const storeFailed = (attempt: number, ...failure: Parameters<typeof failureOf>): Fact => ({
+  kind: 'stored',
+  attempt,
+  answer: { kind: 'failed', failure: failureOf(...failure) },
+});
 export const failed = (attempt: number, ...failure: Parameters<typeof failureOf>): Fact =>
   reported(attempt, { outcome: 'failed', failure: failureOf(...failure) });
 
@@ -69,3 +70,9 @@ export const live = (attempt = 1, { at = start, target = attempt - 1 } = {}): re
   [submitting(attempt), at],
   [submitted(attempt, 'accepted'), at],
 ];
+
+/** The video of attempt `attempt` is being copied. */
+export const copying = (attempt = 1): readonly Told[] => [[finished(attempt)], [storing(attempt)]];
+
+/** The video of attempt `attempt` is ours. */
+export const kept = (attempt = 1): readonly Told[] => [...copying(attempt), [stored(attempt)]];

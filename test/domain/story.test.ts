@@ -1,20 +1,23 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { failureOf } from '../../src/domain/failure.ts';
+import { failureOf, type RetryAdvice } from '../../src/domain/failure.ts';
+import { heard } from '../../src/domain/heard.ts';
 import { nextStep } from '../../src/domain/next-step.ts';
-import { runBudgetMs } from '../../src/domain/route.ts';
+import { type Route, runBudgetMs } from '../../src/domain/route.ts';
 import {
   type AttemptStory,
   type Fact,
-  heard,
   isLive,
+  isUnkept,
   type KnownAttempt,
   openStory,
   targetOf,
 } from '../../src/domain/story.ts';
 import {
+  copying,
   failed,
   finished,
+  kept,
   live,
   makeTarget,
   oneTarget,
@@ -22,10 +25,14 @@ import {
   refused,
   reported,
   start,
+  stored,
+  storeFailed,
+  storing,
   storyOf,
   submitted,
   submitting,
   threeTargets,
+  type Told,
   twoTargets,
 } from './make.ts';
 
@@ -240,15 +247,87 @@ test('an attempt knows its target, and one beyond the route is a bug', () => {
 });
 
 test.each([
-  ['granted', false],
-  ['submitting', true],
-  ['live', true],
-  ['unknown', true],
-  ['finished', false],
-  ['failed', false],
-  ['void', false],
-] as const)('a provider may work on an attempt that is %s: %s', (phase, expected) => {
-  expect(isLive({ number: 1, target: 0, grant: 'g', phase, since: 0, checkAt: 0, watchedAt: null })).toBe(expected);
+  { phase: 'granted', live: false, unkept: false },
+  { phase: 'submitting', live: true, unkept: false },
+  { phase: 'live', live: true, unkept: false },
+  { phase: 'unknown', live: true, unkept: false },
+  { phase: 'finished', live: false, unkept: true },
+  { phase: 'storing', live: false, unkept: true },
+  { phase: 'stored', live: false, unkept: false },
+  { phase: 'failed', live: false, unkept: false },
+  { phase: 'void', live: false, unkept: false },
+] as const)('$phase: the provider may work on it is $live, its video is still to be copied is $unkept', (attempt) => {
+  expect([isLive(attempt), isUnkept(attempt)]).toEqual([attempt.live, attempt.unkept]);
+});
+
+describe('a copy', () => {
+  test('is of a video that is there, and is begun once', () => {
+    const story = storyOf(twoTargets, ...live(), ...live(2), [finished(1)], [storing(1)], [storing(2)], [storing(1)]);
+    expect(story.attempts).toMatchObject([{ phase: 'storing' }, { phase: 'live' }]);
+  });
+
+  test.each<{ what: string; facts: readonly Told[]; phase: AttemptStory['phase'] }>([
+    { what: 'ours', facts: kept(), phase: 'stored' },
+    { what: 'ours, whatever is told afterwards', facts: [...kept(), [storeFailed(1, 'timed_out')]], phase: 'stored' },
+    { what: 'not to be had', facts: [...copying(), [storeFailed(1, 'output_expired')]], phase: 'failed' },
+    {
+      what: 'not to be had, whatever is told afterwards',
+      facts: [...copying(), [storeFailed(1, 'output_expired')], [stored()], [finished()], [storing()]],
+      phase: 'failed',
+    },
+    { what: 'told of before it was begun', facts: [[finished()], [stored()]], phase: 'finished' },
+    { what: 'told of an attempt that is live', facts: [[stored()]], phase: 'live' },
+    { what: 'under way, whatever its provider says', facts: [...copying(), [failed(1, 'auth')]], phase: 'storing' },
+    { what: 'under way, and its end is told again', facts: [...copying(), [finished()]], phase: 'storing' },
+  ])('$what', ({ facts, phase }) => {
+    expect(storyOf(oneTarget, ...live(), ...facts).attempts).toMatchObject([{ phase }]);
+  });
+
+  test('that failed says why', () => {
+    const story = storyOf(oneTarget, ...live(), ...copying(), [storeFailed(1, 'output_expired')]);
+    expect(story.attempts).toMatchObject([{ failure: failureOf('output_expired') }]);
+  });
+
+  test('of a job that somebody has ended leaves only the verdict to ask for', () => {
+    const answer = { kind: 'job_final' } as const;
+    const story = storyOf(oneTarget, ...live(), ...copying(), [{ kind: 'stored', attempt: 1, answer }]);
+    expect(story.over).toBe(true);
+  });
+});
+
+describe('moderation goes where the catalogue lets it go', () => {
+  const lenient = [makeTarget({ moderation: 'elsewhere' }), makeTarget({ name: 'vendor/two' })];
+  const strict = [makeTarget({ moderation: 'never' }), makeTarget({ name: 'vendor/two' })];
+
+  test.each<{ what: string; route: Route; fact: Fact; retry: RetryAdvice }>([
+    { what: 'nothing said: never', route: twoTargets, fact: failed(1, 'moderation'), retry: 'never' },
+    { what: 'never: never', route: strict, fact: failed(1, 'moderation'), retry: 'never' },
+    { what: 'elsewhere, by a report', route: lenient, fact: failed(1, 'moderation'), retry: 'elsewhere' },
+    { what: 'elsewhere, by a refusal', route: lenient, fact: refused(1, 'moderation'), retry: 'elsewhere' },
+    {
+      what: 'nothing said, and an adapter says elsewhere: never',
+      route: twoTargets,
+      fact: failed(1, 'moderation', { retry: 'elsewhere' }),
+      retry: 'never',
+    },
+    { what: 'another failure keeps its own advice', route: lenient, fact: failed(1, 'invalid_input'), retry: 'never' },
+    { what: 'and so does this one', route: lenient, fact: failed(1, 'provider_failed'), retry: 'same' },
+  ])('$what', ({ route, fact, retry }) => {
+    expect(storyOf(route, ...live(), [fact]).attempts).toMatchObject([{ phase: 'failed', failure: { retry } }]);
+  });
+
+  test('also where the failure comes from the ledger', () => {
+    const failure = failureOf('moderation', { vendorCode: '1403' });
+    const known: KnownAttempt[] = [{ attempt: 1, target: 0, grant: 'g1', phase: 'failed', failure }];
+    const story = openStory({ route: lenient, known }, start);
+    expect(story.attempts).toMatchObject([{ failure: { ...failure, retry: 'elsewhere' } }]);
+    expect(nextStep(story, start)).toMatchObject({ kind: 'queue', ticket: { attempt: 2, target: 1 } });
+  });
+
+  test('and ends the job where there is nobody else', () => {
+    const story = storyOf([lenient[0] ?? makeTarget()], ...live(), [failed(1, 'moderation')]);
+    expect(nextStep(story, start)).toMatchObject({ verdict: { phase: 'failed', failure: { code: 'moderation' } } });
+  });
 });
 
 const attempts = fc.integer({ min: 1, max: 4 });
@@ -264,10 +343,14 @@ const anyFact: fc.Arbitrary<Fact> = fc.oneof(
   attempts.map((attempt) => reported(attempt, { outcome: 'queued' })),
   attempts.map((attempt): Fact => ({ kind: 'watching', attempt })),
   attempts.map((attempt): Fact => ({ kind: 'hint', attempt })),
+  attempts.map(storing),
+  attempts.map(stored),
+  attempts.map((attempt) => storeFailed(attempt, 'output_expired')),
   fc.constant<Fact>({ kind: 'cancel' }),
 );
 
-const hasEnded = ({ phase }: AttemptStory): boolean => phase === 'finished' || phase === 'failed' || phase === 'void';
+const hasEnded = ({ phase }: AttemptStory): boolean => phase === 'stored' || phase === 'failed' || phase === 'void';
+const hasVideo = ({ phase }: AttemptStory): boolean => phase === 'finished' || phase === 'storing';
 
 test('whatever is heard: an attempt that has ended never changes, and cancel and over are never taken back', () => {
   fc.assert(
@@ -281,6 +364,11 @@ test('whatever is heard: an attempt that has ended never changes, and cancel and
           expect(now).toBeDefined();
         }
         expect(story.attempts).toEqual(expect.arrayContaining(before.attempts.filter(hasEnded)));
+        const withVideo = before.attempts.filter(hasVideo).map(({ number }) => number);
+        const goneBack = story.attempts.filter(
+          (now) => withVideo.includes(now.number) && !hasVideo(now) && !hasEnded(now),
+        );
+        expect(goneBack).toEqual([]);
         expect(new Set(story.attempts.map(({ number }) => number)).size).toBe(story.attempts.length);
         expect([before.cancelled && !story.cancelled, before.over && !story.over]).toEqual([false, false]);
         expect(story.runDeadlineAt).toBe(before.runDeadlineAt ?? story.runDeadlineAt);
@@ -303,12 +391,12 @@ test('whatever is heard twice counts once', () => {
 });
 
 describe('an attempt whose answer was given up', () => {
-  const givenUp = [...live(1), [failed(1, 'submit_unknown')]] as const;
+  const givenUp = [...live(1), [failed(1, 'ambiguous_submit')]] as const;
 
   test('still wins when its video arrives: it is paid for', () => {
     const story = storyOf(twoTargets, ...givenUp, [finished(1)]);
     expect(story.attempts[0]?.phase).toBe('finished');
-    expect(nextStep(story, start)).toEqual({ kind: 'settle', verdict: { phase: 'completed', attempt: 1 } });
+    expect(nextStep(story, start)).toMatchObject({ kind: 'store', attempt: { number: 1 } });
   });
 
   test('while one that the provider called failed stays so', () => {

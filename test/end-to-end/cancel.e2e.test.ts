@@ -95,7 +95,7 @@ describe('a cancel ends a job exactly once', () => {
     const videos = await Promise.all(
       Array.from({ length: 30 }, async (_, index) => {
         const { id } = await stack.accept({ prompt: `any moment ${index}` });
-        const events = 1 + Math.floor(random() * 4);
+        const events = 1 + Math.floor(random() * 6);
         // The moment is when its story has so many events, or it has ended before.
         await until(`${events} events`, async () => {
           const { rows } = await stack.pool.query('SELECT 1 FROM jobs WHERE id = $1 AND event_seq >= $2', [id, events]);

@@ -1,16 +1,17 @@
-import net from 'node:net';
+import { describe, expect, test } from 'vitest';
 
-import { describe, expect, onTestFinished, test } from 'vitest';
-
-import { createHttp, type Http, type HttpError } from '../../src/providers/http.ts';
+import { createHttp, type Http, type HttpError, type HttpTimeouts } from '../../src/providers/http.ts';
 import {
   cutShort,
   deadOrigin,
   drip,
+  dripHead,
   flood,
   json,
+  mutePeer,
   reset,
   silence,
+  stall,
   stubVendor,
   text,
   type Reply,
@@ -30,31 +31,58 @@ describe('request', () => {
     expect(received[0]?.url).toBe(`/v3/make?webhook=${encodeURIComponent(query.webhook)}`);
   });
 
-  test('a redirect is an answer, and nobody follows it with our key', async () => {
-    const elsewhere = await stubVendor(json(200, {}));
-    const { origin, received } = await stubVendor(text(308, '', { location: `${elsewhere.origin}/v3/make` }));
-    const response = await httpTo(origin).request({ method: 'POST', path: '/v3/make' });
-    expect(response.status).toBe(308);
-    expect([received.length, elsewhere.received.length]).toEqual([1, 0]);
+  test('puts every path behind that of the base URL', async () => {
+    const { origin, received } = await stubVendor(json(200, {}));
+    for (const base of ['', '/', '/proxy/fal', '/proxy/fal/'])
+      await httpTo(origin + base).request({ method: 'GET', path: '/v3/make', query: { a: '1' } });
+    const urls = ['/v3/make?a=1', '/v3/make?a=1', '/proxy/fal/v3/make?a=1', '/proxy/fal/v3/make?a=1'];
+    expect(received.map(({ url }) => url)).toEqual(urls);
   });
 
-  test.each(['//evil.example/x', 'https://evil.example/x', '/a/../b', '/a?b=c', 'relative'])(
-    'a path cannot leave its place: %s',
+  test('adds the headers of one request to those of every request', async () => {
+    const { origin, received } = await stubVendor(json(200, {}));
+    const http = httpTo(origin);
+    await http.request({ method: 'PUT', path: '/', headers: { 'cancel-after': '60s' } });
+    await http.request({ method: 'GET', path: '/' });
+    expect(received[0]?.headers).toMatchObject({ authorization: 'Bearer key', 'cancel-after': '60s' });
+    expect(received[1]?.headers).not.toHaveProperty('cancel-after');
+  });
+
+  test.each([301, 302, 303, 307, 308])(
+    'a redirect (%d) is an answer, and nobody follows it with our key',
+    async (status) => {
+      const elsewhere = await stubVendor(json(200, {}));
+      for (const location of [`${elsewhere.origin}/v3/make`, 'http://169.254.169.254/', '/again']) {
+        const { origin, received } = await stubVendor(text(status, '', { location }));
+        const response = await httpTo(origin).request({ method: 'POST', path: '/v3/make' });
+        expect(response.status).toBe(status);
+        expect([received.length, elsewhere.received.length]).toEqual([1, 0]);
+      }
+    },
+  );
+
+  const strayPaths = ['//evil.example/x', 'https://evil.example/x', '/a/../b', '/../b', '/%2e%2e/b', '/a?b=c', '/a#b'];
+  test.each([...strayPaths, '/\\evil.example', '/a\nb', '@evil.example', ':81/x', '.evil.example/x', 'relative', ''])(
+    'a path cannot leave its place: %j',
     async (path) => {
       const { origin, received } = await stubVendor(json(200, {}));
-      await expect(httpTo(origin).request({ method: 'GET', path })).rejects.toThrow(
-        /the path leaves its place|Invalid URL/,
-      );
+      for (const base of ['', '/proxy'])
+        await expect(httpTo(origin + base).request({ method: 'GET', path })).rejects.toThrow(
+          /leaves its place|Invalid URL/,
+        );
       expect(received).toHaveLength(0);
     },
   );
 
-  test.each(['https://user:pass@vendor.example', 'https://vendor.example/api', 'ftp://vendor.example', 'vendor'])(
-    'an origin is scheme, host and port: %s',
-    (origin) => {
-      expect(() => httpTo(origin)).toThrow(/an origin is|Invalid URL/);
-    },
-  );
+  test.each([
+    'https://user:pass@vendor.example',
+    'https://vendor.example/?a=b',
+    'https://vendor.example/#a',
+    'ftp://vendor.example',
+    'vendor',
+  ])('a base URL is scheme, host, port and path: %s', (baseUrl) => {
+    expect(() => httpTo(baseUrl)).toThrow(/a base URL is|Invalid URL/);
+  });
 });
 
 describe('no answer', () => {
@@ -62,6 +90,7 @@ describe('no answer', () => {
     ['reset after the request', reset, { reason: 'broken', code: 'ECONNRESET' }],
     ['cut short', cutShort, { reason: 'broken' }],
     ['silence', silence, { reason: 'timeout' }],
+    ['a dripping head', dripHead, { reason: 'timeout' }],
     ['a dripping body', drip, { reason: 'timeout' }],
     ['a hundred megabytes', flood, { reason: 'too_large' }],
   ];
@@ -71,6 +100,25 @@ describe('no answer', () => {
     const error = await failureOf(httpTo(origin), timeoutMs);
     expect(error).toMatchObject({ name: 'HttpError', sent: true, ...detail });
     expect(received).toHaveLength(1);
+  });
+
+  test('a stall in the middle of an answer is not waited for as long as a vendor may think', async () => {
+    const { origin } = await stubVendor(stall);
+    const error = await failureOf(httpTo(origin, { ...timeouts, idleMs: 50 }));
+    expect(error).toMatchObject({ reason: 'timeout', sent: true });
+  });
+
+  test('a vendor that thinks for longer than it may stall is waited for', async () => {
+    const { origin } = await stubVendor((response) => void setTimeout(() => response.end('done'), 60));
+    const http = httpTo(origin, { ...timeouts, idleMs: 20 });
+    await expect(http.request({ method: 'POST', path: '/' })).resolves.toMatchObject({ text: 'done' });
+  });
+
+  test('an answer is read up to its bound, and no further', async () => {
+    const { origin } = await stubVendor(text(200, 'x'.repeat(1_048_576)), text(200, 'x'.repeat(1_048_577)));
+    const http = httpTo(origin);
+    expect((await http.request({ method: 'GET', path: '/' })).text).toHaveLength(1_048_576);
+    expect(await failureOf(http)).toMatchObject({ reason: 'too_large', sent: true });
   });
 
   test('a header of no end', async () => {
@@ -96,8 +144,8 @@ describe('no answer', () => {
   });
 
   test('a handshake that outlasts the deadline: proof that nothing was sent', async () => {
-    const origin = await mutePeer();
-    const error = await failureOf(httpTo(origin.replace('http:', 'https:')), 50);
+    const { port } = await mutePeer();
+    const error = await failureOf(httpTo(`https://127.0.0.1:${port}`), 50);
     expect(error).toMatchObject({ sent: false, reason: 'timeout' });
   });
 
@@ -115,8 +163,8 @@ describe('no answer', () => {
   });
 });
 
-function httpTo(origin: string): Http {
-  return createHttp({ origin, headers: () => ({ authorization: 'Bearer key' }), timeouts });
+function httpTo(baseUrl: string, chosen: HttpTimeouts = timeouts): Http {
+  return createHttp({ baseUrl, headers: () => ({ authorization: 'Bearer key' }), timeouts: chosen });
 }
 
 async function failureOf(http: Http, timeoutMs = 5_000): Promise<HttpError> {
@@ -125,18 +173,4 @@ async function failureOf(http: Http, timeoutMs = 5_000): Promise<HttpError> {
     () => expect.unreachable('there was an answer'),
     (error: HttpError) => error,
   );
-}
-
-/** Accepts connections and never says a word. */
-async function mutePeer(): Promise<string> {
-  const sockets = new Set<net.Socket>();
-  const server = net.createServer((socket) => sockets.add(socket.on('error', () => {})));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const address = server.address();
-  if (typeof address !== 'object' || !address) throw new Error('the peer has no port');
-  return `http://127.0.0.1:${address.port}`;
 }

@@ -1,4 +1,5 @@
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import net from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
 import { onTestFinished } from 'vitest';
@@ -54,6 +55,20 @@ export async function deadOrigin(): Promise<string> {
   return `http://127.0.0.1:${address.port}`;
 }
 
+/** Accepts connections and never says a word. */
+export async function mutePeer(): Promise<{ readonly port: number; readonly connections: () => number }> {
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((socket) => sockets.add(socket.on('error', () => {})));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const address = server.address();
+  if (typeof address !== 'object' || !address) throw new Error('the peer has no port');
+  return { port: address.port, connections: () => sockets.size };
+}
+
 export function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Reply {
   return text(status, JSON.stringify(body), { 'content-type': 'application/json', ...headers });
 }
@@ -83,6 +98,18 @@ export const drip: Reply = (response) => {
   response.writeHead(200);
   const timer = setInterval(() => response.write(' '), 5);
   response.on('close', () => clearInterval(timer));
+};
+
+/** A head, one byte every few milliseconds, which never comes to its end. */
+export const dripHead: Reply = ({ socket }) => {
+  socket?.write('HTTP/1.1 200 OK\r\nx-endless: ');
+  const timer = setInterval(() => socket?.write('x'), 5);
+  socket?.on('close', () => clearInterval(timer));
+};
+
+/** Begins an answer, and says no more. */
+export const stall: Reply = (response) => {
+  response.writeHead(200).write('{"code":200');
 };
 
 /** A hundred megabytes, as fast as they are taken. */

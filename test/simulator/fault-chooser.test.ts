@@ -7,7 +7,10 @@ const kling = 'kwaivgi/kling-v2.6-pro/text-to-video';
 
 function choices(seed: number, plan: FaultPlan, count = 1_000) {
   const chooser = createFaultChooser(seed, plan);
-  return Array.from({ length: count }, (_, ordinal) => chooser.choose({ model: wan, prompt: 'a cat', ordinal }).length);
+  return Array.from(
+    { length: count },
+    (_, ordinal) => chooser.choose({ vendor: 'wavespeed', model: wan, prompt: 'a cat', ordinal }).length,
+  );
 }
 
 describe('a plan', () => {
@@ -30,7 +33,8 @@ describe('a plan', () => {
       { share: 1, fault: { kind: 'callback-lost' } },
     ];
     const chooser = createFaultChooser(1, plan);
-    const kinds = (model: string) => chooser.choose({ model, prompt: '', ordinal: 1 }).map(({ kind }) => kind);
+    const kinds = (model: string) =>
+      chooser.choose({ vendor: 'wavespeed', model, prompt: '', ordinal: 1 }).map(({ kind }) => kind);
     expect(kinds(wan)).toEqual(['slow', 'callback-lost']);
     expect(kinds(kling)).toEqual(['callback-lost']);
   });
@@ -38,7 +42,7 @@ describe('a plan', () => {
   test('can be replaced', () => {
     const chooser = createFaultChooser(1, [{ share: 1, fault: { kind: 'slow' } }]);
     chooser.replacePlan([]);
-    expect(chooser.choose({ model: wan, prompt: '', ordinal: 1 })).toEqual([]);
+    expect(chooser.choose({ vendor: 'wavespeed', model: wan, prompt: '', ordinal: 1 })).toEqual([]);
   });
 });
 
@@ -46,13 +50,15 @@ describe('a marker', () => {
   test('strikes on the models it names only', () => {
     const chooser = createFaultChooser(1, []);
     const prompt = '[sim:failed@wan-2.6]';
-    expect(chooser.choose({ model: wan, prompt, ordinal: 1 })).toEqual([{ kind: 'failed', code: 1405 }]);
-    expect(chooser.choose({ model: kling, prompt, ordinal: 2 })).toEqual([]);
+    expect(chooser.choose({ vendor: 'wavespeed', model: wan, prompt, ordinal: 1 })).toEqual([
+      { kind: 'failed', code: 1405 },
+    ]);
+    expect(chooser.choose({ vendor: 'wavespeed', model: kling, prompt, ordinal: 2 })).toEqual([]);
   });
 
   test('with times strikes the first submits of that prompt only', () => {
     const chooser = createFaultChooser(1, []);
-    const strike = (prompt: string) => chooser.choose({ model: wan, prompt, ordinal: 1 }).length;
+    const strike = (prompt: string) => chooser.choose({ vendor: 'wavespeed', model: wan, prompt, ordinal: 1 }).length;
     expect([1, 2, 3].map(() => strike('[sim:slow*2] a'))).toEqual([1, 1, 0]);
     expect(strike('[sim:slow*2] b')).toBe(1);
   });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { gaussian, hexId, randomFor } from '../../src/simulator/random.ts';
+import { gaussian, hexId, randomFor, uuidOf } from '../../src/simulator/random.ts';
 
 const draw = (count: number, next: () => number) => Array.from({ length: count }, next);
 
@@ -31,4 +31,8 @@ test('ids look like the vendor’s, and 100,000 of them differ', () => {
   const ids = new Set(Array.from({ length: 100_000 }, (_, ordinal) => hexId('demo', ordinal)));
   expect(hexId(1)).toMatch(/^[0-9a-f]{32}$/);
   expect(ids.size).toBe(100_000);
+});
+
+test('an id can be written as a UUID', () => {
+  expect(uuidOf(hexId(1))).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { findModel, type Model } from '../../src/simulator/catalogue.ts';
+import { findModel, type Model } from '../../src/simulator/model.ts';
+import { models } from '../../src/simulator/wavespeed/models.ts';
 import type { Fault } from '../../src/simulator/fault.ts';
 import { randomFor } from '../../src/simulator/random.ts';
 import { planRun, sampleDurationMs } from '../../src/simulator/run-plan.ts';
@@ -10,7 +11,7 @@ function setup(faults: readonly Fault[] = [], timeScale = 1) {
 }
 
 function knownModel(id: string): Model {
-  const model = findModel(id);
+  const model = findModel(models, id);
   if (!model) throw new Error(`no model ${id}`);
   return model;
 }

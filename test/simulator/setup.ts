@@ -4,6 +4,7 @@ import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import type { SimulatorOptions } from '../../src/simulator/options.ts';
 import { createSimulator } from '../../src/simulator/simulator.ts';
+import type { SimulatedVendor } from '../../src/simulator/vendor.ts';
 
 export const secret = 'whsec_dGVzdC1zZWNyZXQtZm9yLXVuaXQtdGVzdHMtb25seSE=';
 export const wan = 'alibaba/wan-2.6/text-to-video';
@@ -17,7 +18,7 @@ export interface Received {
 }
 
 /** A running simulator, and the few calls the tests make of it. Predictions end within milliseconds unless told not to. */
-export async function startSimulator(overrides: Partial<SimulatorOptions> = {}) {
+export async function startSimulator(overrides: Partial<SimulatorOptions> = {}, vendors?: readonly SimulatedVendor[]) {
   const options = {
     seed: 1,
     apiKey: 'key',
@@ -26,7 +27,7 @@ export async function startSimulator(overrides: Partial<SimulatorOptions> = {}) 
     timeScale: 0.0001,
     ...overrides,
   } as const;
-  const { origin, close } = await createSimulator(options).listen();
+  const { origin, close } = await createSimulator(options, vendors).listen();
   onTestFinished(close);
   const callAs = (key: string) => (method: string, path: string, body?: unknown) =>
     fetch(origin + path, {
@@ -38,7 +39,7 @@ export async function startSimulator(overrides: Partial<SimulatorOptions> = {}) 
   const json = async (method: string, path: string, body?: unknown): Promise<unknown> =>
     (await call(method, path, body)).json();
   const submit = (prompt: string, webhook?: string, model = wan) =>
-    call('POST', `/api/v3/${model}${webhook ? `?webhook=${encodeURIComponent(webhook)}` : ''}`, { prompt });
+    call('POST', `/wavespeed/api/v3/${model}${webhook ? `?webhook=${encodeURIComponent(webhook)}` : ''}`, { prompt });
   const create = async (prompt: string, webhook?: string) => {
     const response = await submit(prompt, webhook);
     return createdSchema.parse(await response.json()).data.id;

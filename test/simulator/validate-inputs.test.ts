@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
-import { findModel, priceUsdMicros, type Inputs } from '../../src/simulator/catalogue.ts';
+import { findModel, oneOf, priceUsdMicros, secondsOf, type Inputs, type Model } from '../../src/simulator/model.ts';
 import { validateInputs } from '../../src/simulator/validate-inputs.ts';
+import { models } from '../../src/simulator/wavespeed/models.ts';
 
 function complaint(id: string, inputs: Inputs) {
-  const model = findModel(id);
+  const model = findModel(models, id);
   return model ? validateInputs(model, inputs) : 'no such model';
 }
 
@@ -20,22 +21,22 @@ test.each([
 });
 
 test.each([
-  ['alibaba/wan-2.6/text-to-video', {}, 1400],
-  ['alibaba/wan-2.6/text-to-video', { prompt: '' }, 1400],
-  ['alibaba/wan-2.6/image-to-video', { prompt: 'a cat' }, 1400],
-  ['alibaba/wan-2.6/text-to-video', { prompt: 'a cat', size: '1280x720' }, 1401],
-  ['alibaba/wan-2.6/text-to-video', { prompt: 'a cat', duration: 7 }, 1401],
-  ['alibaba/wan-2.6/text-to-video', { prompt: 'a cat', duration: '5' }, 1401],
-  ['alibaba/wan-3.0/text-to-video', { prompt: 'a cat', duration: 31 }, 1401],
-  ['alibaba/wan-3.0/text-to-video', { prompt: 'a cat', duration: 2.5 }, 1401],
-  ['kwaivgi/kling-v2.6-pro/text-to-video', { prompt: 'a cat', sound: 'yes' }, 1401],
-  ['kwaivgi/kling-v2.6-pro/image-to-video', { prompt: 'a cat', image: 'cat.png' }, 1401],
-])('%s refuses %j', (id, inputs, errorCode) => {
-  expect(complaint(id, inputs)).toMatchObject({ errorCode });
+  ['alibaba/wan-2.6/text-to-video', {}, 'missing'],
+  ['alibaba/wan-2.6/text-to-video', { prompt: '' }, 'missing'],
+  ['alibaba/wan-2.6/image-to-video', { prompt: 'a cat' }, 'missing'],
+  ['alibaba/wan-2.6/text-to-video', { prompt: 'a cat', size: '1280x720' }, 'invalid'],
+  ['alibaba/wan-2.6/text-to-video', { prompt: 'a cat', duration: 7 }, 'invalid'],
+  ['alibaba/wan-2.6/text-to-video', { prompt: 'a cat', duration: '5' }, 'invalid'],
+  ['alibaba/wan-3.0/text-to-video', { prompt: 'a cat', duration: 31 }, 'invalid'],
+  ['alibaba/wan-3.0/text-to-video', { prompt: 'a cat', duration: 2.5 }, 'invalid'],
+  ['kwaivgi/kling-v2.6-pro/text-to-video', { prompt: 'a cat', sound: 'yes' }, 'invalid'],
+  ['kwaivgi/kling-v2.6-pro/image-to-video', { prompt: 'a cat', image: 'cat.png' }, 'invalid'],
+])('%s refuses %j', (id, inputs, kind) => {
+  expect(complaint(id, inputs)).toMatchObject({ kind });
 });
 
 function priceUsd(id: string, inputs: Inputs) {
-  const model = findModel(id);
+  const model = findModel(models, id);
   return model && priceUsdMicros(model, inputs) / 1e6;
 }
 
@@ -45,4 +46,18 @@ test('prices follow seconds and resolution', () => {
   expect(priceUsd('alibaba/wan-3.0/image-to-video', { resolution: '480p', duration: 2 })).toBe(0.1);
   expect(priceUsd('kwaivgi/kling-v2.5-turbo-pro/image-to-video', {})).toBe(0.35);
   expect(priceUsd('kwaivgi/kling-v2.6-pro/text-to-video', { sound: true })).toBe(0.7);
+});
+
+test('a duration may be one of several texts', () => {
+  const model: Model = {
+    id: 'kling',
+    typicalSeconds: 1,
+    required: [],
+    fields: { duration: oneOf('5', '10') },
+    usdMicrosPerSecond: () => 1,
+  };
+  expect(validateInputs(model, { duration: '10' })).toBeUndefined();
+  expect(validateInputs(model, { duration: 10 })).toMatchObject({ kind: 'invalid', field: 'duration' });
+  expect(priceUsdMicros(model, { duration: '10' })).toBe(10);
+  expect([{ duration: '8s' }, { duration: 'long' }, {}].map(secondsOf)).toEqual([8, 5, 5]);
 });

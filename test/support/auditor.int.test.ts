@@ -8,9 +8,16 @@ const open = 'video_01900000-0000-7000-8000-000000000002';
 const lost = 'video_01900000-0000-7000-8000-00000000000f';
 
 interface Books {
-  counts: { outstanding_max: number; started_per_minute_max: number };
+  counts: { by_vendor: { wavespeed: { outstanding_max: number; started_per_minute_max: number } } };
   submits: { webhook: string; correlation: string; submits: number; created: number }[];
-  predictions: { id: string; status: string; webhook: string | null; correlation: string | null; created_at: string }[];
+  predictions: {
+    id: string;
+    vendor: string;
+    status: string;
+    webhook: string | null;
+    correlation: string | null;
+    created_at: string;
+  }[];
 }
 
 const callback = (id: string): string => `http://api.test/v1/callbacks/wavespeed/${id}/token`;
@@ -18,11 +25,12 @@ const callback = (id: string): string => `http://api.test/v1/callbacks/wavespeed
 /** The provider's own books of a sound world: it has made the one video. */
 function soundBooks(): Books {
   return {
-    counts: { outstanding_max: 1, started_per_minute_max: 1 },
+    counts: { by_vendor: { wavespeed: { outstanding_max: 1, started_per_minute_max: 1 } } },
     submits: [{ webhook: callback(`${done}.1`), correlation: `${done}.1`, submits: 1, created: 1 }],
     predictions: [
       {
         id: 'operation-1',
+        vendor: 'wavespeed',
         status: 'completed',
         webhook: callback(`${done}.1`),
         correlation: `${done}.1`,
@@ -67,6 +75,8 @@ const soundWorld = `
   SELECT begin_attempt('${done}', 1, (SELECT grant_id FROM permits), 'target', 'wavespeed', 'token', 1, '10 minutes');
   SELECT answer_attempt('${done}', 1, 'accepted', 'operation-1');
   SELECT end_attempt('${done}', 1, 'callback', 'finished', 'operation-1', 'https://video.test/1.mp4', NULL);
+  SELECT begin_asset('${done}', 1, 'assets/done.mp4');
+  SELECT keep_asset('${done}', 1, 'assets/done.mp4', 'video/mp4', 5, sha256('video'));
   SELECT settle_job('${done}', 'completed', 1, NULL);
 `;
 
@@ -125,6 +135,15 @@ describe('a violation in the database is found', () => {
     ['phase and ledger contradict', `UPDATE jobs SET phase = 'in_progress' WHERE id = '${open}'`],
     ['completed by an attempt that made no video', `UPDATE attempts SET outcome = 'lost' WHERE job = '${done}'`],
     ['completed by an attempt that made no video', `UPDATE jobs SET served_attempt = 2 WHERE id = '${done}'`],
+    ['without a copy of its video', `DELETE FROM assets`],
+    ['without a copy of its video', `UPDATE assets SET stored_at = NULL`],
+    ['without a copy of its video', `UPDATE assets SET stored_at = now() + interval '1 hour'`],
+    ['without a copy of its video', `UPDATE assets SET removed_at = now()`],
+    ['without a copy of its video', `UPDATE jobs SET served_attempt = 2 WHERE id = '${done}'`],
+    ['a copy that serves nobody', `UPDATE jobs SET phase = 'cancelled', served_attempt = NULL WHERE id = '${done}'`],
+    ['contradict each other on a copy', event(done, 'asset.stored')],
+    ['contradict each other on a copy', `UPDATE job_events SET kind = 'other' WHERE kind = 'asset.stored'`],
+    ['contradict each other on a copy', `UPDATE assets SET stored_at = NULL, failure = '{"code": "output_expired"}'`],
     ['not numbered from 1', `UPDATE jobs SET event_seq = 9 WHERE id = '${done}'`],
     ['not numbered from 1', `UPDATE job_events SET seq = 9 WHERE job = '${done}' AND seq = 3`],
     ['does not begin with its acceptance', `UPDATE job_events SET kind = 'other' WHERE job = '${open}'`],
@@ -132,7 +151,8 @@ describe('a violation in the database is found', () => {
     ['not exactly the one final event', event(done, 'job.cancelled')],
     ['not exactly the one final event', event(open, 'job.failed')],
     ['not exactly the one final event', `UPDATE job_events SET kind = 'other' WHERE kind = 'job.completed'`],
-    ['an attempt began after the end', `${permit(done, 2)} ${begun(done, 2, 'operation-2')}`],
+    ['went on after the end', event(done, 'asset.stored')],
+    ['went on after the end', `${permit(done, 2)} ${begun(done, 2, 'operation-2')}`],
     ['ledger and story contradict', event(done, 'attempt.started')],
     ['ledger and story contradict', event(done, 'attempt.ended')],
     ['ledger and story contradict', event(open, 'attempt.started')],
@@ -165,15 +185,33 @@ describe('a violation in the database is found', () => {
   });
 });
 
+test('what an ambiguous submit made at a vendor that says of nothing whose it is has its row, and no second thing has', async () => {
+  const [made] = soundBooks().predictions;
+  if (made === undefined) throw new Error('the sound books are empty');
+  const anonymous = { ...made, id: 'operation-2', correlation: null };
+  const ambiguous = `UPDATE attempts SET state = 'unknown', operation = NULL, outcome = 'lost', evidence = 'longest_duration'
+                     WHERE job = '${done}'`;
+  books = { ...soundBooks(), predictions: [anonymous] };
+  const one = (await auditPlanted(ambiguous)).join('\n');
+  books = { ...soundBooks(), predictions: [anonymous, { ...anonymous, id: 'operation-3' }] };
+  const two = (await auditPlanted(ambiguous)).join('\n');
+  books = soundBooks();
+  expect(one).not.toContain('not in the ledger');
+  expect(two).toContain('not in the ledger: operation-3');
+});
+
 describe('a violation in the books of the provider is found', () => {
   const [submit] = soundBooks().submits;
   const [made] = soundBooks().predictions;
   if (submit === undefined || made === undefined) throw new Error('the sound books are empty');
-  const sound = soundBooks();
+  const { wavespeed } = soundBooks().counts.by_vendor;
+  const countsOf = (changes: Partial<typeof wavespeed>): Partial<Books> => ({
+    counts: { by_vendor: { wavespeed: { ...wavespeed, ...changes } } },
+  });
 
   test.each<[string, Partial<Books>, string?]>([
-    ['outstanding at the provider than its limit', { counts: { ...sound.counts, outstanding_max: 2 } }],
-    ['started in a minute than the limit', { counts: { ...sound.counts, started_per_minute_max: 61 } }],
+    ['outstanding at wavespeed than its limit', countsOf({ outstanding_max: 2 })],
+    ['started in a minute at wavespeed than its limit', countsOf({ started_per_minute_max: 61 })],
     ['submitted more than once', { submits: [{ ...submit, submits: 2 }] }],
     ['submitted more than once', { submits: [submit, { ...submit, webhook: `${submit.webhook}2` }] }],
     ['no row in the ledger', { submits: [{ ...submit, correlation: `${open}.1` }] }],

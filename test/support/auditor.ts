@@ -1,5 +1,6 @@
 import type { Database } from '../../src/db/pool.ts';
-import { createVendorControl, type VendorPrediction } from './vendor-control.ts';
+import { limits } from '../../src/domain/limits.ts';
+import { createVendorControl, type VendorCounts, type VendorPrediction } from './vendor-control.ts';
 
 export interface Audited {
   readonly pool: Database;
@@ -48,7 +49,9 @@ const rules: readonly Rule[] = [
     says: 'a job is open after its deadline',
     text: `SELECT id || ' is ' || phase AS what FROM jobs
            WHERE finished_at IS NULL
-             AND clock_timestamp() > coalesce(run_deadline, queue_deadline) + interval '1 minute'`,
+             AND clock_timestamp() > coalesce(run_deadline, queue_deadline) + interval '1 minute' +
+               CASE WHEN EXISTS (SELECT 1 FROM attempts WHERE attempts.job = jobs.id AND outcome = 'finished')
+                    THEN ${limits.storeMsMax} ELSE 0 END * interval '1 millisecond'`,
   },
   {
     says: 'phase and end contradict each other',
@@ -70,7 +73,30 @@ const rules: readonly Rule[] = [
     text: `SELECT jobs.id || '.' || served_attempt AS what
            FROM jobs LEFT JOIN attempts served ON served.job = jobs.id AND served.attempt = jobs.served_attempt
            WHERE phase = 'completed'
-             AND (served.outcome IS DISTINCT FROM 'finished' OR served.video_url IS NULL OR served.ended_at > jobs.finished_at)`,
+             AND (served.outcome IS DISTINCT FROM 'finished' OR served.ended_at > jobs.finished_at)`,
+  },
+  {
+    says: 'a job was completed without a copy of its video',
+    text: `SELECT jobs.id || '.' || served_attempt AS what
+           FROM jobs LEFT JOIN assets served ON served.job = jobs.id AND served.attempt = jobs.served_attempt
+           WHERE phase = 'completed'
+             AND (served.stored_at IS NULL OR served.stored_at > jobs.finished_at OR served.removed_at < served.expires_at
+               OR coalesce(served.bytes, 0) <= 0 OR served.sha256 IS NULL)`,
+  },
+  {
+    says: 'a copy that serves nobody is kept',
+    text: `SELECT assets.job || '.' || assets.attempt AS what FROM assets JOIN jobs ON jobs.id = assets.job
+           WHERE jobs.finished_at IS NOT NULL AND stored_at IS NOT NULL AND removed_at IS NULL
+             AND jobs.served_attempt IS DISTINCT FROM assets.attempt AND expires_at > jobs.finished_at + interval '1 second'`,
+  },
+  {
+    says: 'ledger and story contradict each other on a copy',
+    text: `SELECT assets.job || '.' || assets.attempt AS what
+           FROM assets LEFT JOIN job_events ON job_events.job = assets.job AND job_events.kind IN ('asset.stored', 'asset.failed')
+             AND (job_events.data ->> 'attempt')::int = assets.attempt
+           GROUP BY assets.job, assets.attempt, stored_at, failure
+           HAVING (stored_at IS NOT NULL) <> (count(*) FILTER (WHERE kind = 'asset.stored') = 1)
+               OR (failure IS NOT NULL AND count(*) FILTER (WHERE kind = 'asset.failed') <> 1)`,
   },
   {
     says: 'the events of a job are not numbered from 1 to its last',
@@ -93,10 +119,10 @@ const rules: readonly Rule[] = [
                <> CASE WHEN phase IN ${final} THEN 'job.' || phase ELSE '' END`,
   },
   {
-    says: 'an attempt began after the end of its job',
+    says: 'an attempt or a copy went on after the end of its job',
     text: `SELECT begun.job || '.' || (begun.data ->> 'attempt') AS what
            FROM job_events begun JOIN job_events ended ON ended.job = begun.job AND ended.kind IN ${finalEvent}
-           WHERE begun.kind IN ('attempt.started', 'attempt.queued') AND begun.seq > ended.seq`,
+           WHERE begun.kind IN ('attempt.started', 'attempt.queued', 'asset.stored', 'asset.failed') AND begun.seq > ended.seq`,
   },
   {
     says: 'ledger and story contradict each other on an attempt',
@@ -183,6 +209,7 @@ const rules: readonly Rule[] = [
 interface LedgerRow {
   readonly id: string;
   readonly token: string;
+  readonly provider: string;
   readonly state: string;
   readonly operation: string | null;
   readonly submittedAtMs: number;
@@ -197,15 +224,7 @@ async function auditVendor(pool: Database, simulator: string): Promise<readonly 
   // The provider first: a row of ours is older than anything that it knows.
   const [counts, submits, predictions] = await Promise.all([vendor.counts(), vendor.submits(), vendor.predictions()]);
   const ledger = await readLedger(pool);
-  const { rows: limits } = await pool.query<{ outstanding: number; perMinute: number }>(
-    `SELECT sum(outstanding_max)::int AS outstanding, sum(per_minute_max)::int AS "perMinute" FROM pools`,
-  );
-  const limit = limits[0] ?? { outstanding: 0, perMinute: 0 };
-  const violations: string[] = [];
-  if (counts.outstanding_max > limit.outstanding)
-    violations.push(`more was outstanding at the provider than its limit: ${counts.outstanding_max}`);
-  if (counts.started_per_minute_max > limit.perMinute)
-    violations.push(`more was started in a minute than the limit: ${counts.started_per_minute_max}`);
+  const violations = [...(await auditLimits(pool, counts))];
 
   const submitted = new Map<string, number>();
   for (const { webhook, correlation = '', submits: count } of submits) {
@@ -216,8 +235,28 @@ async function auditVendor(pool: Database, simulator: string): Promise<readonly 
   }
   for (const [id, count] of submitted)
     if (count > 1) violations.push(`an attempt was submitted more than once: ${id} ${count} times`);
-  for (const prediction of predictions) violations.push(...auditPrediction(ledger, prediction));
+  const ambiguous = [...ledger.byId.values()].filter((row) => row.state === 'unknown' && row.operation === null);
+  for (const prediction of predictions) {
+    const row = rowOf(ledger, prediction) ?? takeAmbiguous(ambiguous, prediction);
+    violations.push(...auditPrediction(row, prediction));
+  }
   return [...violations, ...auditLedger(ledger, predictions)];
+}
+
+async function auditLimits(pool: Database, counts: VendorCounts): Promise<readonly string[]> {
+  const { rows } = await pool.query<{ provider: string; outstanding: number; perMinute: number }>(
+    `SELECT provider, sum(outstanding_max)::int AS outstanding, sum(per_minute_max)::int AS "perMinute"
+     FROM pools GROUP BY provider`,
+  );
+  return rows.flatMap(({ provider, outstanding, perMinute }) => {
+    const seen = counts.by_vendor[provider];
+    const violations: string[] = [];
+    if (seen !== undefined && seen.outstanding_max > outstanding)
+      violations.push(`more was outstanding at ${provider} than its limit: ${seen.outstanding_max}`);
+    if (seen !== undefined && seen.started_per_minute_max > perMinute)
+      violations.push(`more was started in a minute at ${provider} than its limit: ${seen.started_per_minute_max}`);
+    return violations;
+  });
 }
 
 interface Ledger {
@@ -227,7 +266,7 @@ interface Ledger {
 
 async function readLedger(pool: Database): Promise<Ledger> {
   const { rows } = await pool.query<LedgerRow>(
-    `SELECT a.job || '.' || a.attempt AS id, a.token, a.state, a.operation, a.outcome, a.evidence,
+    `SELECT a.job || '.' || a.attempt AS id, a.token, a.provider, a.state, a.operation, a.outcome, a.evidence,
             (extract(epoch FROM a.submitted_at) * 1000)::float8 AS "submittedAtMs",
             EXISTS (SELECT 1 FROM permits p WHERE p.job = a.job AND p.attempt = a.attempt) AS "hasPermit",
             jobs.phase = 'completed' AND jobs.served_attempt = a.attempt AS serves
@@ -241,9 +280,27 @@ async function readLedger(pool: Database): Promise<Ledger> {
 
 const clockToleranceMs = 5;
 
-function auditPrediction({ byId, byOperation }: Ledger, prediction: VendorPrediction): readonly string[] {
+function rowOf({ byId, byOperation }: Ledger, { id, correlation }: VendorPrediction): LedgerRow | undefined {
+  return correlation === null ? byOperation.get(id) : byId.get(correlation);
+}
+
+/**
+ * A vendor that neither calls back nor lists says of nothing whose it is. What it made after an ambiguous submit is in
+ * the ledger as just that; each such row accounts for one.
+ */
+function takeAmbiguous(
+  rows: LedgerRow[],
+  { vendor, correlation, created_at }: VendorPrediction,
+): LedgerRow | undefined {
+  if (correlation !== null) return undefined;
+  const index = rows.findIndex(
+    (row) => row.provider === vendor && row.submittedAtMs - clockToleranceMs <= Date.parse(created_at),
+  );
+  return index === -1 ? undefined : rows.splice(index, 1)[0];
+}
+
+function auditPrediction(row: LedgerRow | undefined, prediction: VendorPrediction): readonly string[] {
   const { id, correlation, status, created_at } = prediction;
-  const row = correlation === null ? byOperation.get(id) : byId.get(correlation);
   if (row === undefined) return [`the provider made something that is not in the ledger: ${correlation ?? id}`];
   const violations: string[] = [];
   if (Date.parse(created_at) < row.submittedAtMs - clockToleranceMs)
@@ -255,7 +312,9 @@ function auditPrediction({ byId, byOperation }: Ledger, prediction: VendorPredic
   // The longest duration is proof by our own word only: a provider that hangs for ever can't hold a slot for ever.
   if (isRunning && !row.hasPermit && row.evidence !== 'longest_duration')
     violations.push(`a job runs at the provider without a permit: ${row.id}`);
-  if (!isRunning && row.hasPermit) violations.push(`a permit outlives its job at the provider: ${row.id}`);
+  // Of what nobody can tell us whose it is we can't know the end either: that permit waits for the longest duration.
+  const isKnown = correlation !== null || row.operation !== null;
+  if (!isRunning && row.hasPermit && isKnown) violations.push(`a permit outlives its job at the provider: ${row.id}`);
   return violations;
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, inject } from 'vitest';
+import { parse, stringify } from 'yaml';
 import { createPool } from '../../src/db/pool.ts';
 import { audit } from './auditor.ts';
 import { createTestDatabase } from './database.ts';
@@ -17,8 +18,12 @@ type Name = 'simulator' | 'api' | 'worker';
 export interface StackOptions {
   /** Over what the harness sets. */
   readonly env?: Readonly<Record<string, string>>;
-  /** What the provider account allows. Absent: so much that nothing waits. */
+  /** What each provider account allows. Absent: so much that nothing waits. */
   readonly limits?: { readonly outstanding: number; readonly perMinute: number };
+  /** Of the catalogue's providers, targets of these only. Absent: of all. */
+  readonly providers?: readonly string[];
+  /** Models of the test's own: their targets, in order. */
+  readonly models?: Readonly<Record<string, readonly string[]>>;
   /** Servers of the test's own, to be stopped and killed. Absent: a fresh database and namespace on those of the run. */
   readonly databaseUrl?: string;
   readonly temporalAddress?: string;
@@ -61,7 +66,8 @@ export interface Stack {
   close(failed?: boolean): Promise<void>;
 }
 
-const webhookSecret = 'whsec_end-to-end';
+/** The same for every vendor. */
+const webhookSecret = `whsec_${Buffer.from('a secret of end-to-end tests').toString('base64')}`;
 const timeScale = '0.02';
 
 /** A stack for the tests of one file. After each test that has passed so far the auditor has to find nothing. */
@@ -113,9 +119,9 @@ async function openStack(options: StackOptions): Promise<Stack> {
     OPS_PORT: String(ports.ops),
     PUBLIC_URL: `http://127.0.0.1:${ports.api}`,
     SIMULATOR_PORT: String(ports.simulator),
-    WAVESPEED_BASE_URL: simulator,
+    SIMULATOR_URL: simulator,
     DATA_DIRECTORY: join(directory, 'data'),
-    ...(await limitsEnvironment(options, directory)),
+    CATALOGUE_PATH: await writeCatalogue(options, directory),
     ...options.env,
   };
   const logFile = (name: string): string => join(directory, `${name}.log`);
@@ -173,23 +179,40 @@ export function baseEnvironment() {
     HOME,
     ...(TMPDIR === undefined ? {} : { TMPDIR }),
     NODE_ENV: 'test',
-    SIMULATED: '1',
+    SIMULATOR_TIER: 'ultra',
     SIMULATOR_TIME_SCALE: timeScale,
     WAVESPEED_WEBHOOK_SECRET: webhookSecret,
+    REPLICATE_WEBHOOK_SECRET: webhookSecret,
     RECONCILE_EVERY_SECONDS: '2',
     LOG_LEVEL: 'info',
   };
 }
 
-async function limitsEnvironment({ limits }: StackOptions, directory: string): Promise<Record<string, string>> {
-  if (limits === undefined) return { SIMULATOR_TIER: 'ultra', WAVESPEED_TIER: 'ultra' };
-  const text = await readFile(join(import.meta.dirname, '../../models.yaml'), 'utf8');
-  const ours = `{ outstanding: ${limits.outstanding}, per_minute: ${limits.perMinute} }`;
-  const limited = text.replace('{ preset: bronze }', ours);
-  if (limited === text) throw new Error('the catalogue has another preset than this harness knows');
+interface CatalogueText {
+  readonly providers: Record<string, { pools: object }>;
+  readonly models: Record<string, { targets: readonly string[]; [field: string]: unknown }>;
+  readonly targets: Record<string, { readonly provider: string }>;
+}
+
+/** The catalogue that we ship, with the limits and the targets that a test wants. */
+async function writeCatalogue({ limits, providers, models = {} }: StackOptions, directory: string): Promise<string> {
+  const catalogue: CatalogueText = parse(await readFile(join(import.meta.dirname, '../../models.yaml'), 'utf8'));
+  const { outstanding = 5_000, perMinute = 5_000 } = limits ?? {};
+  for (const provider of Object.values(catalogue.providers))
+    provider.pools = Object.fromEntries(
+      Object.keys(provider.pools).map((pool) => [pool, { outstanding, per_minute: perMinute }]),
+    );
+  const isWanted = (target: string): boolean => providers?.includes(catalogue.targets[target]?.provider ?? '') ?? true;
+  for (const [name, model] of Object.entries(catalogue.models)) {
+    const targets = model.targets.filter(isWanted);
+    if (targets.length > 0) model.targets = targets;
+    else if (model.targets.length > 0) delete catalogue.models[name];
+  }
+  for (const [name, targets] of Object.entries(models))
+    catalogue.models[name] = { maker: 'test', added: '2026-11-21', targets, fallbacks: [] };
   const path = join(directory, 'models.yaml');
-  await writeFile(path, limited);
-  return { SIMULATOR_TIER: 'ultra', CATALOGUE_PATH: path };
+  await writeFile(path, stringify(catalogue));
+  return path;
 }
 
 interface Caller {

@@ -20,6 +20,7 @@ export interface VendorCounts {
   readonly callbacks_sent: number;
   readonly callbacks_acknowledged: number;
   readonly rejected: Readonly<Record<string, number>>;
+  readonly by_vendor: Readonly<Record<string, Pick<VendorCounts, 'outstanding_max' | 'started_per_minute_max'>>>;
 }
 
 /** What was sent to one callback URL. `correlation` is the URL's part that names the attempt. */
@@ -32,8 +33,9 @@ export interface VendorSubmits {
 
 export interface VendorPrediction {
   readonly id: string;
+  readonly vendor: string;
   readonly model: string;
-  readonly status: 'created' | 'processing' | 'completed' | 'failed' | 'timeout';
+  readonly status: 'created' | 'processing' | 'completed' | 'failed' | 'cancelled' | 'timeout';
   readonly webhook: string | null;
   readonly correlation: string | null;
   readonly created_at: string;

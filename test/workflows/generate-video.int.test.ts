@@ -1,11 +1,18 @@
-import { ApplicationFailure } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Activities } from '../../src/contracts/activities.ts';
-import { callbackSignalName, checkTaskQueue, permitSignalName, taskQueue } from '../../src/contracts/generate-video.ts';
+import type { Activities, StoreOrder } from '../../src/contracts/activities.ts';
+import {
+  assetTaskQueue,
+  callbackSignalName,
+  checkTaskQueue,
+  permitSignalName,
+  taskQueue,
+} from '../../src/contracts/generate-video.ts';
 import { failureOf } from '../../src/domain/failure.ts';
+import { limits } from '../../src/domain/limits.ts';
 import type { Route } from '../../src/domain/route.ts';
-import type { SubmitAnswer } from '../../src/domain/story.ts';
+import type { StoreAnswer, SubmitAnswer } from '../../src/domain/story.ts';
 import { makeTarget, oneTarget, twoTargets } from '../domain/make.ts';
 import { bundleWorkflows } from './bundle.ts';
 import { notYet, openStage, type Play, type Scene, type Stage } from './stage.ts';
@@ -62,7 +69,7 @@ function submits(...answers: readonly SubmitAnswer[]): Pick<Activities, 'submitA
 }
 
 const workflowTask = ['WORKFLOW_TASK_SCHEDULED', 'WORKFLOW_TASK_STARTED', 'WORKFLOW_TASK_COMPLETED'];
-/** What every video costs: each event more is paid at each of them. The design allows 20. */
+/** What every video costs: each event more is paid at each of them. The issue allows 26, its copy included. */
 const plainSuccess = [
   'WORKFLOW_EXECUTION_STARTED',
   ...workflowTask,
@@ -74,23 +81,30 @@ const plainSuccess = [
   'WORKFLOW_EXECUTION_SIGNALED',
   ...workflowTask,
   'TIMER_CANCELED',
+  'ACTIVITY_TASK_SCHEDULED',
+  'ACTIVITY_TASK_STARTED',
+  'ACTIVITY_TASK_COMPLETED',
+  ...workflowTask,
   'MARKER_RECORDED',
   'WORKFLOW_EXECUTION_COMPLETED',
 ];
 
 describe('the plain case', () => {
-  test('a permit, one submit, one callback, one settle: 18 events', async () => {
+  test('a permit, one submit, one callback, one copy, one settle: 24 events', async () => {
     const scene = await open();
     await scene.untilEvent('TIMER_STARTED');
     await scene.callback({ attempt: 1, outcome: 'finished' });
     expect(await scene.result()).toEqual(completed(1));
 
+    const { jobId } = scene;
     expect(scene.calls).toEqual([
-      { activity: 'submitAttempt', order: { jobId: scene.jobId, ...permit }, isLocal: false, taskQueue, try: 1 },
-      { activity: 'settleJob', order: { jobId: scene.jobId, verdict: completed(1) }, isLocal: true, taskQueue, try: 1 },
+      { activity: 'submitAttempt', order: { jobId, ...permit }, isLocal: false, taskQueue, try: 1 },
+      { activity: 'storeAsset', order: { jobId, attempt: 1 }, isLocal: false, taskQueue: assetTaskQueue, try: 1 },
+      { activity: 'settleJob', order: { jobId, verdict: completed(1) }, isLocal: true, taskQueue, try: 1 },
     ]);
-    expect(await scheduled(scene)).toEqual(['submitAttempt']);
+    expect(await scheduled(scene)).toEqual(['submitAttempt', 'storeAsset']);
     expect(await scene.eventNames()).toEqual(plainSuccess);
+    expect(plainSuccess).toHaveLength(24);
   });
 
   test('the timeline tells the story, also after the end', async () => {
@@ -99,7 +113,7 @@ describe('the plain case', () => {
     await scene.callback({ attempt: 1, outcome: 'finished' });
     await scene.result();
     expect(await scene.timeline()).toMatchObject({
-      attempts: [{ number: 1, target: 0, grant: '11', phase: 'finished' }],
+      attempts: [{ number: 1, target: 0, grant: '11', phase: 'stored' }],
       ticket: null,
     });
   });
@@ -174,8 +188,8 @@ describe('the poll', () => {
     const watches = scene.calls.filter(({ activity }) => activity === 'watchAttempt');
     expect(watches.map((call) => call.try)).toEqual([1, 2, 3, 4, 5, 6]);
     expect(new Set(watches.map((call) => call.taskQueue))).toEqual(new Set([checkTaskQueue]));
-    expect(await scheduled(scene)).toEqual(['submitAttempt', 'watchAttempt']);
-    expect(await scene.events()).toHaveLength(25);
+    expect(await scheduled(scene)).toEqual(['submitAttempt', 'watchAttempt', 'storeAsset']);
+    expect(await scene.events()).toHaveLength(31);
   });
 
   test('is ended by the callback', async () => {
@@ -192,14 +206,13 @@ describe('the poll', () => {
     let polls = 0;
     const scene = await open({ world: { watchAttempt: async () => reports[polls++] ?? reports[1] } });
     expect(await scene.result()).toEqual(completed(1));
-    expect(await scheduled(scene)).toEqual(['submitAttempt', 'watchAttempt', 'watchAttempt']);
+    expect(await scheduled(scene)).toEqual(['submitAttempt', 'watchAttempt', 'watchAttempt', 'storeAsset']);
   });
 
   test('is made at once on a hint', async () => {
     const scene = await open({ world: { watchAttempt: async () => ({ outcome: 'finished' }) } });
     await scene.until(isLive(1));
     await scene.hint(1);
-    await scene.until(({ attempts }) => attempts[0]?.phase === 'finished');
     expect(await scene.result()).toEqual(completed(1));
   });
 
@@ -288,6 +301,145 @@ describe('a failure', () => {
   });
 });
 
+describe('the copy', () => {
+  const failure = failureOf('output_expired', { vendorCode: 'http_404' });
+  /** A copy that ends when the test says so. */
+  const waiting = () => {
+    const copy = promised<StoreAnswer>();
+    return { end: copy.resolve, world: { storeAsset: () => copy.promise } };
+  };
+  const isStoring = ({ attempts }: Awaited<ReturnType<Scene['timeline']>>): boolean =>
+    attempts.some(({ phase }) => phase === 'storing');
+
+  test('that needs several tries adds no history', async () => {
+    let tries = 0;
+    const storeAsset = async (): Promise<StoreAnswer> => {
+      tries += 1;
+      if (tries < 5) throw new Error('the store is away');
+      return { kind: 'stored' };
+    };
+    const scene = await open({ world: { storeAsset } });
+    await scene.untilEvent('TIMER_STARTED');
+    await scene.callback({ attempt: 1, outcome: 'finished' });
+    expect(await scene.result()).toEqual(completed(1));
+    expect(tries).toBe(5);
+    expect(await scene.eventNames()).toEqual(plainSuccess);
+  });
+
+  test('that can not be made fails its attempt: the next target makes another', async () => {
+    const storeAsset = async ({ attempt }: StoreOrder): Promise<StoreAnswer> =>
+      attempt === 1 ? { kind: 'failed', failure } : { kind: 'stored' };
+    const scene = await open({ route: twoTargets, world: { storeAsset } });
+    await scene.until(isLive(1));
+    await scene.callback({ attempt: 1, outcome: 'finished' });
+    await scene.until(isWaiting);
+    expect(ordersOf(scene, 'queueAttempt')).toMatchObject([{ ticket: { attempt: 2, target: 1, kind: 'retry' } }]);
+    await scene.permit(secondPermit);
+    await scene.until(isLive(2));
+    await scene.callback({ attempt: 2, outcome: 'finished' });
+    expect(await scene.result()).toEqual(completed(2));
+  });
+
+  test('that can not be made, with nobody else on the route, fails the job', async () => {
+    const scene = await open({ world: { storeAsset: async () => ({ kind: 'failed', failure }) } });
+    await scene.until(isLive(1));
+    await scene.callback({ attempt: 1, outcome: 'finished' });
+    expect(await scene.result()).toEqual({ phase: 'failed', failure });
+  });
+
+  test('that is never made ends an hour later at the most', async () => {
+    const storeAsset = async (): Promise<StoreAnswer> => {
+      throw new Error('the store is away for good');
+    };
+    const scene = await open({ world: { storeAsset } });
+    await scene.until(isLive(1));
+    await scene.callback({ attempt: 1, outcome: 'finished' });
+    expect(await scene.result()).toMatchObject({ phase: 'failed', failure: { code: 'timed_out' } });
+    const { startTime, closeTime } = await scene.handle.describe();
+    const tookMs = (closeTime?.getTime() ?? 0) - startTime.getTime();
+    // A try that would be due after the hour is not waited for.
+    expect(tookMs).toBeGreaterThan(limits.storeMsMax - 62_000);
+    expect(tookMs).toBeLessThan(limits.storeMsMax + 5_000);
+  });
+
+  test('keeps a permit that comes meanwhile in hand, for the case that it fails', async () => {
+    const { end, world } = waiting();
+    const scene = await open({ route: twoTargets, world });
+    await scene.until(isLive(1));
+    await stage.advance('121s');
+    await scene.until(isWaiting);
+    await scene.callback({ attempt: 1, outcome: 'finished' });
+    await scene.until(isStoring);
+    await scene.permit(secondPermit);
+    expect(await scene.timeline()).toMatchObject({ attempts: [{ phase: 'storing' }, { phase: 'granted' }] });
+    expect(ordersOf(scene, 'submitAttempt')).toHaveLength(1);
+    end({ kind: 'failed', failure });
+    await scene.until(isLive(2));
+    await scene.callback({ attempt: 2, outcome: 'failed', failure: failureOf('no_credit') });
+    expect(await scene.result()).toMatchObject({ failure: { code: 'no_credit' } });
+  });
+
+  test('is one at a time: a second video waits, and is not copied in vain', async () => {
+    const { end, world } = waiting();
+    const scene = await open({ route: twoTargets, world });
+    await scene.until(isLive(1));
+    await stage.advance('121s');
+    await scene.until(isWaiting);
+    await scene.permit(secondPermit);
+    await scene.until(isLive(2));
+    await scene.callback({ attempt: 2, outcome: 'finished' });
+    await scene.callback({ attempt: 1, outcome: 'finished' });
+    expect(await scene.timeline()).toMatchObject({ attempts: [{ phase: 'finished' }, { phase: 'storing' }] });
+    end({ kind: 'stored' });
+    expect(await scene.result()).toEqual(completed(2));
+    expect(ordersOf(scene, 'storeAsset')).toEqual([{ attempt: 2 }]);
+  });
+
+  test('is not cut off by an end that is told again', async () => {
+    const { end, world } = waiting();
+    const scene = await open({ world });
+    await scene.until(isLive(1));
+    await scene.callback({ attempt: 1, outcome: 'finished' });
+    await scene.until(isStoring);
+    await scene.callback({ attempt: 1, outcome: 'finished' });
+    await scene.hint(1);
+    end({ kind: 'stored' });
+    expect(await scene.result()).toEqual(completed(1));
+    expect(await scheduled(scene)).toEqual(['submitAttempt', 'storeAsset']);
+  });
+
+  test.each([
+    ['our signal', (scene: Scene) => scene.handle.signal('cancel')],
+    ['Temporal UI', (scene: Scene) => scene.handle.cancel()],
+  ])('is given up for a cancel by %s, which does not wait for it', async (_, cancel) => {
+    const cut = promised<unknown>();
+    const storeAsset = async (): Promise<StoreAnswer> => {
+      const context = Context.current();
+      const heartbeat = setInterval(() => context.heartbeat(), 10);
+      await context.cancelled.catch(cut.resolve).finally(() => clearInterval(heartbeat));
+      throw new Error('cut off');
+    };
+    const scene = await open({ world: { storeAsset } });
+    await scene.until(isLive(1));
+    await scene.callback({ attempt: 1, outcome: 'finished' });
+    await scene.until(isStoring);
+    await cancel(scene);
+    expect(await scene.result()).toEqual({ phase: 'cancelled' });
+    expect(ordersOf(scene, 'settleJob')).toEqual([{ verdict: { phase: 'cancelled' } }]);
+    expect(await cut.promise).toBeInstanceOf(CancelledFailure);
+  });
+
+  test('of a job that somebody else has ended asks for the verdict', async () => {
+    const stands = { phase: 'cancelled' } as const;
+    const scene = await open({
+      world: { storeAsset: async () => ({ kind: 'job_final' }), settleJob: async () => stands },
+    });
+    await scene.until(isLive(1));
+    await scene.callback({ attempt: 1, outcome: 'finished' });
+    expect(await scene.result()).toEqual(stands);
+  });
+});
+
 describe('patience', () => {
   const stoppable: Route = [makeTarget({ stoppable: true }), makeTarget({ name: 'vendor/two' })];
 
@@ -314,6 +466,7 @@ describe('patience', () => {
       'submitAttempt',
       'queueAttempt',
       'submitAttempt',
+      'storeAsset',
       'settleJob',
       'stopAttempt',
     ]);
@@ -409,12 +562,12 @@ describe('the end', () => {
       throw notYet('5m');
     };
     const scene = await open({ world: { watchAttempt } });
-    expect(await scene.result()).toEqual({ phase: 'failed', failure: failureOf('run_deadline') });
+    expect(await scene.result()).toEqual({ phase: 'failed', failure: failureOf('timed_out', { retry: 'never' }) });
   });
 
   test('by the run deadline, for a ticket that nobody grants', async () => {
     const scene = await open({ world: submits({ kind: 'refused', failure: failureOf('rate_limited') }) });
-    expect(await scene.result()).toEqual({ phase: 'failed', failure: failureOf('run_deadline') });
+    expect(await scene.result()).toEqual({ phase: 'failed', failure: failureOf('timed_out', { retry: 'never' }) });
     expect(ordersOf(scene, 'queueAttempt')).toHaveLength(1);
   });
 
@@ -489,11 +642,14 @@ describe('after an earlier run was lost', () => {
     expect(ordersOf(scene, 'submitAttempt')).toEqual([]);
   });
 
-  test('what has finished is settled', async () => {
-    const known = [{ attempt: 3, target: 0, grant: '33', phase: 'finished' as const }];
+  test.each([
+    { phase: 'finished', activities: ['storeAsset'] },
+    { phase: 'stored', activities: [] },
+  ] as const)('what is $phase is settled, after $activities', async ({ phase, activities }) => {
+    const known = [{ attempt: 3, target: 0, grant: '33', phase }];
     const scene = await stage.open({ route: oneTarget, known });
     expect(await scene.result()).toEqual(completed(3));
-    expect(await scheduled(scene)).toEqual([]);
+    expect(await scheduled(scene)).toEqual(activities);
   });
 
   test('what has failed goes on with the next attempt', async () => {

@@ -55,6 +55,25 @@ const stories: readonly Story[] = [
     },
   },
   {
+    name: 'copy-failed',
+    play: {
+      route: twoTargets,
+      permit,
+      world: {
+        storeAsset: async ({ attempt }) =>
+          attempt === 1 ? { kind: 'failed', failure: failureOf('output_expired') } : { kind: 'stored' },
+      },
+    },
+    async live(scene) {
+      await scene.untilEvent('TIMER_STARTED');
+      await scene.callback({ attempt: 1, outcome: 'finished' });
+      await scene.untilEvent('MARKER_RECORDED');
+      await scene.permit({ attempt: 2, target: 1, grant: '22' });
+      await scene.untilEvent('ACTIVITY_TASK_COMPLETED', 3);
+      await scene.callback({ attempt: 2, outcome: 'finished' });
+    },
+  },
+  {
     name: 'cancel',
     play: { route: oneTarget, permit },
     async live(scene, stage) {

@@ -10,10 +10,12 @@ import type {
   QueueOrder,
   SettleOrder,
   StopOrder,
+  StoreOrder,
   SubmitOrder,
   WatchOrder,
 } from '../../src/contracts/activities.ts';
 import {
+  assetTaskQueue,
   callbackSignalName,
   type CallbackMail,
   checkTaskQueue,
@@ -37,7 +39,7 @@ type GenerateVideo = (input: GenerateVideoInput) => Promise<GenerateVideoResult>
 /** One call of an activity, as the worker saw it. */
 export interface Call {
   readonly activity: keyof Activities;
-  readonly order: SubmitOrder | WatchOrder | QueueOrder | SettleOrder | StopOrder;
+  readonly order: SubmitOrder | WatchOrder | StoreOrder | QueueOrder | SettleOrder | StopOrder;
   readonly isLocal: boolean;
   readonly taskQueue: string;
   /** From 1: Temporal's own retries count up. */
@@ -66,7 +68,7 @@ export interface Scene {
 
 export interface Play extends Omit<GenerateVideoInput, 'jobId'> {
   readonly jobId?: string;
-  /** What the world does where it is not the usual: accept, not yet, queued, the proposed verdict. */
+  /** What the world does where it is not the usual: accept, not yet, stored, queued, the proposed verdict. */
   readonly world?: Partial<Activities>;
   /** A signal that arrives together with the start. */
   readonly early?: { readonly signal: string; readonly args: [PermitMail | CallbackMail] };
@@ -94,10 +96,17 @@ export async function openStage(workflowBundle: WorkflowBundleWithSourceMap): Pr
     client: { identity: 'client' },
   });
   const scenes = new Map<string, { readonly world: Activities; readonly calls: Call[] }>();
-  const common = { connection: env.nativeConnection, activities: activitiesOf(scenes), identity: 'worker' };
+  const common = {
+    connection: env.nativeConnection,
+    activities: activitiesOf(scenes),
+    identity: 'worker',
+    // A cancel travels with the answer to a heartbeat.
+    maxHeartbeatThrottleInterval: 50,
+  };
   const workers = await Promise.all([
     Worker.create({ ...common, taskQueue, workflowBundle }),
     Worker.create({ ...common, taskQueue: checkTaskQueue }),
+    Worker.create({ ...common, taskQueue: assetTaskQueue }),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
 
@@ -166,6 +175,7 @@ const usualWorld: Activities = {
   watchAttempt: async () => {
     throw notYet();
   },
+  storeAsset: async () => ({ kind: 'stored' }),
   queueAttempt: async () => 'queued',
   settleJob: async ({ verdict }) => standing(verdict),
   stopAttempt: async () => undefined,
@@ -192,6 +202,7 @@ function activitiesOf(scenes: ReadonlyMap<string, { readonly world: Activities; 
   return {
     submitAttempt: async (order) => await enter('submitAttempt', order).submitAttempt(order),
     watchAttempt: async (order) => await enter('watchAttempt', order).watchAttempt(order),
+    storeAsset: async (order) => await enter('storeAsset', order).storeAsset(order),
     queueAttempt: async (order) => await enter('queueAttempt', order).queueAttempt(order),
     settleJob: async (order) => await enter('settleJob', order).settleJob(order),
     stopAttempt: async (order) => await enter('stopAttempt', order).stopAttempt(order),

@@ -3,13 +3,14 @@ import { v7 as uuidv7 } from 'uuid';
 import type { AskedJob, NewJob } from '../../db/accept.ts';
 import { retryAfterSeconds } from '../../domain/progress.ts';
 import type { VideoRequest } from '../../domain/video-request.ts';
-import type { StoredImage } from '../../storage/image-store.ts';
 import { type AcceptOutcome, type Acceptor, findReplay } from '../accept-jobs.ts';
-import { acceptWithImage } from '../accept-with-image.ts';
-import { checkImage } from '../check-image.ts';
+import { acceptWithImage, type InputImage } from '../accept-with-image.ts';
+import type { ByteBudget } from '../byte-budget.ts';
+import { type CheckedImage, checkImage } from '../check-image.ts';
 import { beginDatabaseWait, type DatabaseWait } from '../database-wait.ts';
 import { type AppDeps, onlyTenant } from '../deps.ts';
 import { idempotencyKeyOf, idempotencyOf } from '../idempotency.ts';
+import type { ImageReference } from '../image-reference.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import { type Planned, planVideo } from '../plan-video.ts';
 import { present } from '../present.ts';
@@ -17,12 +18,15 @@ import { fieldProblem, Problem } from '../problem.ts';
 import { readVideoBody } from '../read-body.ts';
 import { parseVideoWish, type VideoWish } from '../schemas.ts';
 import type { SpendCap } from '../spend-cap.ts';
+import { findUploadedImage } from '../uploaded-image.ts';
 import { type AcceptedView, acceptedVideo } from '../video-object.ts';
 
 export interface CreateVideoDeps {
   readonly app: AppDeps;
   readonly acceptor: Acceptor;
   readonly spendCap: SpendCap;
+  /** Of pictures in memory. */
+  readonly budget: ByteBudget;
   readonly metrics: ApiMetrics;
 }
 
@@ -31,7 +35,7 @@ export function createVideo(deps: CreateVideoDeps): RequestHandler {
   return async (request, response) => {
     const order = await readOrder(request);
     const accepted = await admit(deps, order).then(
-      (planned) => accept(deps, order, planned),
+      (admitted) => accept(deps, order, admitted),
       (refusal: unknown) => replayInsteadOf(refusal, deps, order),
     );
     answer(deps, response, accepted);
@@ -41,23 +45,41 @@ export function createVideo(deps: CreateVideoDeps): RequestHandler {
 /** What one request asks for, before the catalogue has chosen. */
 interface Order extends AskedJob {
   readonly wish: VideoWish;
-  readonly image: StoredImage | undefined;
+  readonly reference: CheckedReference | undefined;
   readonly wait: DatabaseWait;
 }
+
+type CheckedReference = Exclude<ImageReference, { kind: 'bytes' }> | ({ readonly kind: 'bytes' } & CheckedImage);
 
 async function readOrder(request: Request): Promise<Order> {
   const key = idempotencyKeyOf(request);
   const body = await readVideoBody(request);
   const wish = parseVideoWish(body.fields);
-  const image = body.image && (await checkImage(body.image));
-  const idempotency = idempotencyOf(key, wish, image);
-  return { id: `video_${uuidv7()}`, tenant: onlyTenant, idempotency, wish, image, wait: beginDatabaseWait() };
+  const reference = body.reference && (await checkReference(body.reference));
+  const idempotency = idempotencyOf(key, wish, reference);
+  return { id: `video_${uuidv7()}`, tenant: onlyTenant, idempotency, wish, reference, wait: beginDatabaseWait() };
 }
 
-async function admit({ app, spendCap }: CreateVideoDeps, { wish, image }: Order): Promise<Planned> {
-  const planned = planVideo(app, wish, image !== undefined);
-  await spendCap.check(planned.route);
-  return planned;
+async function checkReference(reference: ImageReference): Promise<CheckedReference> {
+  return reference.kind === 'bytes' ? { kind: 'bytes', ...(await checkImage(reference.bytes)) } : reference;
+}
+
+/** What the catalogue, the cap and the store have to say to an order. It may change, so a replay does without. */
+interface Admitted {
+  readonly planned: Planned;
+  readonly image: InputImage | undefined;
+}
+
+async function admit(deps: CreateVideoDeps, order: Order): Promise<Admitted> {
+  const planned = planVideo(deps.app, order.wish, order.reference !== undefined);
+  await deps.spendCap.check(planned.route);
+  return { planned, image: await imageOf(deps, order) };
+}
+
+async function imageOf(deps: CreateVideoDeps, { reference, tenant, wait }: Order): Promise<InputImage | undefined> {
+  if (reference?.kind !== 'upload') return reference;
+  const found = await findUploadedImage(deps, { ...reference, tenant, wait });
+  return { ...reference, ...found };
 }
 
 interface Accepted {
@@ -65,9 +87,9 @@ interface Accepted {
   readonly replayed: boolean;
 }
 
-async function accept(deps: CreateVideoDeps, order: Order, planned: Planned): Promise<Accepted> {
+async function accept(deps: CreateVideoDeps, order: Order, { planned, image }: Admitted): Promise<Accepted> {
   const job = newJob(order, planned);
-  const outcome = await acceptWithImage(deps, { job, image: order.image, waitMs: order.wait.leftMs() });
+  const outcome = await acceptWithImage(deps, { job, image, waitMs: order.wait.leftMs() });
   return viewOf(job, outcome);
 }
 
@@ -82,16 +104,16 @@ async function replayInsteadOf(refusal: unknown, { app }: CreateVideoDeps, order
 
 function newJob({ id, tenant, idempotency, wish }: Order, planned: Planned): NewJob {
   const { negative_prompt, seed, audio, user, metadata, max_cost_usd, queue_ttl_seconds: queueTtlSeconds } = wish;
-  const { model, seconds, size, route } = planned;
+  const { model, seconds, size, route, requested } = planned;
   const request: VideoRequest = {
     prompt: wish.prompt,
     model,
     seconds,
     size,
     priority: wish.priority,
-    ...present({ negative_prompt, seed, audio, user, metadata, max_cost_usd }),
+    ...present({ negative_prompt, seed, audio, user, metadata, max_cost_usd, requested }),
   };
-  return { id, tenant, request, route, inputImage: null, queueTtlSeconds, idempotency };
+  return { id, tenant, request, route, inputImage: null, inputUrl: null, queueTtlSeconds, idempotency };
 }
 
 function viewOf(job: NewJob, outcome: AcceptOutcome): Accepted {

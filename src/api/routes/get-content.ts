@@ -1,88 +1,98 @@
 import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
-import { findOutput, type JobOutput } from '../../db/read-jobs.ts';
+import { type AssetView, findOutput, type JobOutput } from '../../db/read-jobs.ts';
+import { limits } from '../../domain/limits.ts';
+import type { ByteRange, ObjectLinks, OpenedObject } from '../../storage/object-store.ts';
+import { rangeOf } from '../content-range.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
-import type { AppDeps, OpenedVideo } from '../deps.ts';
+import type { AppDeps } from '../deps.ts';
 import { ownedJobOf, videoNotFound } from '../job-path.ts';
 import { Problem } from '../problem.ts';
+import { storeAnswered } from '../store-wait.ts';
 
-/** `GET /v1/videos/{id}/content`: the video as its provider serves it, through us. */
+/** `GET /v1/videos/{id}/content`: our copy of the video, from here or by a link to where it lies. */
 export function getContent(deps: AppDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
     const owned = ownedJobOf(request);
-    const output = await beginDatabaseWait().answered(findOutput(deps.pool, owned));
-    const opened = await open(deps, placeOf(output), rangeOf(request));
-    refuseUnlessVideo(opened);
-    response.status(opened.status).set(headersOf(opened, owned.id));
-    await send(request, response, opened);
+    const asset = assetOf(await beginDatabaseWait().answered(findOutput(deps.pool, owned)));
+    const content: Content = { asset, etag: `"${asset.sha256}"`, filename: `${owned.id}.mp4` };
+    response.set({ etag: content.etag, 'cache-control': 'private, max-age=0' });
+    if (request.fresh) response.status(304).end();
+    // A link is signed for one method, so a HEAD is answered here.
+    else if (request.method === 'HEAD') response.set(headersOf(content, 'whole')).end();
+    else if (deps.store.links) await redirect(response, deps.store.links, content);
+    else await send(deps, { request, response, content });
   };
 }
 
-interface VideoPlace {
-  readonly provider: string;
-  readonly url: string;
+interface Content {
+  readonly asset: AssetView;
+  readonly etag: string;
+  readonly filename: string;
 }
 
-function placeOf(output: JobOutput | undefined): VideoPlace {
+function assetOf(output: JobOutput | undefined): AssetView {
   if (output === undefined) throw videoNotFound();
   if (output.phase !== 'completed') throw new Problem('video_not_ready', { detail: `The video is ${output.phase}.` });
-  const { provider, videoUrl: url } = output;
-  if (provider === null || url === null) throw new Problem('video_gone');
-  return { provider, url };
+  if (output.asset === null || output.asset.isGone) throw new Problem('video_gone');
+  return output.asset;
 }
 
-/** One plain range. Any other is ignored, which RFC 9110 allows: the answer is the whole video. */
-function rangeOf(request: Request<{ id: string }>): string | undefined {
-  const range = request.get('range');
-  return range !== undefined && /^bytes=\d{1,15}-\d{0,15}$/.test(range) ? range : undefined;
+async function redirect(response: Response, links: ObjectLinks, { asset, filename }: Content): Promise<void> {
+  const link = { secondsValid: limits.contentLinkSecondsValid, filename };
+  response.redirect(302, await storeAnswered(links.download(asset.key, link)));
 }
 
-async function open(deps: AppDeps, { provider, url }: VideoPlace, range: string | undefined): Promise<OpenedVideo> {
-  try {
-    return await deps.openVideo(provider, url, range);
-  } catch (cause) {
-    throw new Problem('video_unreachable', { cause });
-  }
+interface Sending {
+  readonly request: Request<{ id: string }>;
+  readonly response: Response;
+  readonly content: Content;
 }
 
-function refuseUnlessVideo(opened: OpenedVideo): void {
-  const { status } = opened;
-  if (status === 200 || status === 206) return;
-  opened.body.on('error', () => undefined).destroy();
-  if (status === 416) throw new Problem('range_not_satisfiable', { headers: contentRange(opened) });
-  // A signed link that has expired is a 403 at most stores.
-  if ([403, 404, 410].includes(status)) throw new Problem('video_gone');
-  throw new Problem('video_unreachable', { cause: new Error(`the provider answered ${status}`) });
-}
-
-function contentRange({ headers }: OpenedVideo): Record<string, string> {
-  const range = headers['content-range'];
-  return range === undefined ? {} : { 'content-range': range };
-}
-
-function headersOf(opened: OpenedVideo, id: string): Record<string, string> {
-  const { 'content-type': type = '', 'content-length': length, 'accept-ranges': ranges } = opened.headers;
-  return {
-    // Never a type that a browser would run under our name.
-    'content-type': /^video\/[\w.+-]+$/.test(type) ? type : 'video/mp4',
-    'content-disposition': `attachment; filename="${id}.mp4"`,
-    'cache-control': 'private',
-    'accept-ranges': ranges === 'none' ? 'none' : 'bytes',
-    ...(length !== undefined && { 'content-length': length }),
-    ...contentRange(opened),
-  };
-}
-
-async function send(request: Request<{ id: string }>, response: Response, { body }: OpenedVideo): Promise<void> {
-  if (request.method === 'HEAD') {
-    body.on('error', () => undefined).destroy();
-    response.end();
-    return;
-  }
+async function send(deps: AppDeps, { request, response, content }: Sending): Promise<void> {
+  const { asset, etag } = content;
+  const range = rangeOf(request, { bytes: asset.bytes, etag });
+  if (range === 'none')
+    throw new Problem('range_not_satisfiable', { headers: { 'content-range': `bytes */${asset.bytes}` } });
+  const { body } = await open(deps, asset, range);
+  response.status(range === 'whole' ? 200 : 206).set(headersOf(content, range));
+  // Whoever takes nothing for so long must not hold a file open for ever.
+  response.setTimeout(limits.contentIdleMsMax);
   try {
     await pipeline(body, response);
   } catch (cause) {
-    // The caller has gone, which is no fault; or the provider has, and the answer is cut short.
-    if (!response.closed) throw new Problem('video_unreachable', { cause });
+    // The caller has gone, which is no fault; or the store has, and the answer is cut short.
+    if (!isPrematureClose(cause)) throw new Problem('storage_unavailable', { cause });
   }
+}
+
+function isPrematureClose(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
+}
+
+async function open(deps: AppDeps, asset: AssetView, range: ByteRange | 'whole'): Promise<OpenedObject> {
+  const { key, bytes } = asset;
+  const opened = await storeAnswered(deps.store.open(key, range === 'whole' ? undefined : range));
+  if (opened?.bytes === bytes) return opened;
+  opened?.body.on('error', () => undefined).destroy();
+  deps.logger.error({ key, bytes, found: opened?.bytes }, 'a video is not as it was stored');
+  throw new Problem('video_gone');
+}
+
+function headersOf({ asset, filename }: Content, range: ByteRange | 'whole'): Record<string, string> {
+  const { bytes, contentType, sha256 } = asset;
+  return {
+    // Never a type that a browser would run under our name.
+    'content-type': /^video\/[\w.+-]+$/.test(contentType) ? contentType : 'video/mp4',
+    'content-disposition': `attachment; filename="${filename}"`,
+    'accept-ranges': 'bytes',
+    // Of the whole video, also beside a part of it (RFC 9530).
+    'repr-digest': `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`,
+    ...(range === 'whole'
+      ? { 'content-length': String(bytes) }
+      : {
+          'content-length': String(range.end - range.start + 1),
+          'content-range': `bytes ${range.start}-${range.end}/${bytes}`,
+        }),
+  };
 }

@@ -31,7 +31,7 @@ export function providerCallback(deps: AppDeps, metrics: ApiMetrics): RequestHan
   const mayCheck = createLimiter(limits.callbackChecksPerAttemptEveryMs, deps.clock);
   return async (request, response) => {
     const address = addressOf(request.params);
-    const reading = read(deps, request);
+    const reading = await read(deps, request);
     const count = (kind: string) =>
       metrics.callbacks.inc({ provider: reading ? request.params.provider : 'unknown', kind });
     if (address === undefined || reading === undefined) {
@@ -57,9 +57,9 @@ function addressOf({ attempt: text, token }: CallbackParams): CallbackAddress | 
 }
 
 /** Undefined: there is no such provider, or it calls nobody back. */
-function read(deps: AppDeps, request: Request<CallbackParams>): CallbackReading | undefined {
+async function read(deps: AppDeps, request: Request<CallbackParams>): Promise<CallbackReading | undefined> {
   const provider = deps.providers.get(request.params.provider);
-  return provider?.readCallback?.({ headers: headersOf(request), rawBody: bytesOf(request), now: deps.clock() });
+  return await provider?.readCallback?.({ headers: headersOf(request), rawBody: bytesOf(request), now: deps.clock() });
 }
 
 function headersOf(request: Request<CallbackParams>): Record<string, string | undefined> {

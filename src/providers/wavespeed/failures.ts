@@ -1,4 +1,6 @@
 import { failureOf, type Failure, type FailureCode } from '../../domain/failure.ts';
+import { isProofOfRefusal as isProofByStatus } from '../no-answer.ts';
+import { failureOfStatus, speaksOfCredit, type Refusal } from '../refusal.ts';
 
 /** Codes of a prediction, as of November 2026 (reference on providers, section 2.5). */
 const predictionCodes: Readonly<Record<string, FailureCode>> = {
@@ -17,7 +19,7 @@ const predictionCodes: Readonly<Record<string, FailureCode>> = {
 const requestCodes: readonly number[] = [1200, 1400, 1401, 1402];
 
 /** An answer that is no acceptance, reduced to what the classes depend on. */
-export interface Refusal {
+export interface Verdict {
   /** The HTTP status, or the envelope's `code` where the status is 2xx. */
   readonly verdict: number;
   /** Where the numeric code may be, in the order to try. */
@@ -35,64 +37,29 @@ export function failureOfPrediction(evidence: readonly unknown[]): Failure {
     : failureOf(predictionCodes[code] ?? 'provider_failed', { vendorCode: code });
 }
 
-/** Whether a verdict proves that nothing was created. 408 and 499 are timeouts: the work may go on behind them. */
+/** Whether a verdict proves that nothing was created: by its status, or by a code that blames the request. */
 export function isProofOfRefusal(verdict: number): boolean {
-  if (requestCodes.includes(verdict)) return true;
-  return verdict >= 400 && verdict <= 499 && verdict !== 408 && verdict !== 499;
+  return requestCodes.includes(verdict) || isProofByStatus(verdict);
 }
 
 /** The class of a refusal. A code that blames the request says more than the status does. */
-export function failureOfRefusal(refusal: Refusal): Failure {
-  const code = firstCode([refusal.verdict, ...refusal.codes]);
+export function failureOfRefusal(answer: Verdict): Failure {
+  const code = firstCode([answer.verdict, ...answer.codes]);
   const byCode = requestCodes.includes(Number(code)) ? predictionCodes[code ?? ''] : undefined;
   if (byCode && code) return failureOf(byCode, { vendorCode: code });
-  return failureOfStatus(refusal);
+  return isOutOfCredit(answer)
+    ? failureOf('no_credit', { vendorCode: `http_${answer.verdict}` })
+    : failureOfStatus(refusalOf(answer));
 }
 
-/** The class of an answer that refuses nothing and gives nothing: the vendor is out of order. */
-export function failureOfOutage(refusal: Refusal): Failure {
-  return failureOf('provider_unavailable', { vendorCode: statusCode(refusal.verdict), ...waiting(refusal) });
-}
-
-function failureOfStatus(refusal: Refusal): Failure {
-  const detail = { vendorCode: statusCode(refusal.verdict) };
-  switch (refusal.verdict) {
-    case 400:
-      return failureOf(speaksOfCredit(refusal.message) ? 'no_credit' : 'invalid_input', detail);
-    case 401:
-      return failureOf('auth', detail);
-    case 402:
-      return failureOf('no_credit', detail);
-    case 403:
-      return failureOf(speaksOfCredit(refusal.message) ? 'no_credit' : 'auth', detail);
-    case 404:
-    case 405:
-    case 410:
-      // The route is the model id: the vendor has no such model, and another target may.
-      return failureOf('invalid_input', { ...detail, retry: 'elsewhere' });
-    case 413:
-    case 415:
-    case 422:
-      return failureOf('invalid_input', detail);
-    case 429:
-      return failureOf('rate_limited', { ...detail, ...waiting(refusal) });
-    default:
-      // Not a word about the request, so it may be good elsewhere.
-      return failureOf('provider_failed', { ...detail, retry: 'elsewhere' });
-  }
+/** The same as any vendor's. */
+export function refusalOf({ verdict, retryAfterMs }: Verdict): Refusal {
+  return { status: verdict, retryAfterMs };
 }
 
 /** No status is documented for an account that ran dry, only words can tell (reference on providers, section 2.5). */
-function speaksOfCredit(message: string): boolean {
-  return /\b(balance|credits?|insufficient|top[ -]?up)\b/i.test(message);
-}
-
-function waiting(refusal: Refusal): Pick<Failure, 'retryAfterMs'> {
-  return refusal.retryAfterMs === undefined ? {} : { retryAfterMs: refusal.retryAfterMs };
-}
-
-function statusCode(status: number): string {
-  return `http_${status}`;
+function isOutOfCredit({ verdict, message }: Verdict): boolean {
+  return (verdict === 400 || verdict === 403) && speaksOfCredit(message);
 }
 
 function firstCode(evidence: readonly unknown[]): string | undefined {

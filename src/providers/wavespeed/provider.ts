@@ -1,14 +1,16 @@
 import { assert } from '../../domain/assert.ts';
-import { failureOf } from '../../domain/failure.ts';
 import { multipartFile } from '../multipart.ts';
 import { ProviderUnreachableError, type InputImage, type Progress, type VideoProvider } from '../provider.ts';
+import { anotherOperation, missingOperation } from '../refusal.ts';
 import type { ProviderSettings } from '../settings.ts';
+import type { VendorClient } from '../vendor-client.ts';
+import { isSafeSegment } from '../wire-values.ts';
 import { readCallback } from './callback.ts';
-import { ask, createClient, unreachable, type WaveSpeedClient } from './client.ts';
+import { ask, createClient, unreachable } from './client.ts';
 import { failureOfRefusal, isProofOfRefusal } from './failures.ts';
 import { find } from './find.ts';
 import { start } from './start.ts';
-import { isOperation, progressOf, readPrediction, readUploadUrl } from './wire.ts';
+import { progressOf, readPrediction, readUploadUrl } from './wire.ts';
 
 /** WaveSpeedAI (reference on providers, section 2): one account in front of many makers' models. */
 export function createWaveSpeedProvider(settings: ProviderSettings): Required<VideoProvider> {
@@ -17,35 +19,29 @@ export function createWaveSpeedProvider(settings: ProviderSettings): Required<Vi
     name: 'wavespeed',
     cancelMeans: 'forgets',
     start: (order) => start(client, order),
-    check: (operation) => check(client, operation),
-    cancel: (operation) => cancel(client, operation),
-    readCallback: (delivery) => readCallback(delivery, settings.webhookSecret),
+    check: ({ operation }) => check(client, operation),
+    cancel: ({ operation }) => cancel(client, operation),
+    readCallback: async (delivery) => readCallback(delivery, settings.webhookSecret),
     find: (query) => find(client, query),
     uploadImage: (image) => uploadImage(client, image),
   };
 }
 
-async function check(client: WaveSpeedClient, operation: string): Promise<Progress> {
+async function check(client: VendorClient, operation: string): Promise<Progress> {
   const answer = await ask(client, { method: 'GET', path: `${predictionPath(operation)}/result` });
   const prediction = answer.readable ? readPrediction(answer.envelope?.data) : undefined;
   if (prediction?.id === operation) return progressOf(prediction, answer.envelope?.code);
   if (prediction) throw anotherOperation();
   // Only in the vendor's own form: the HTML of a gateway that lost its routes says nothing of the operation.
-  if (answer.verdict === 404 && answer.envelope) {
-    return { kind: 'failed', failure: failureOf('operation_missing', { vendorCode: 'http_404' }) };
-  }
+  if (answer.verdict === 404 && answer.envelope) return { kind: 'failed', failure: missingOperation() };
   throw unreachable(answer);
-}
-
-function anotherOperation(): ProviderUnreachableError {
-  return new ProviderUnreachableError(failureOf('provider_unavailable', { vendorCode: 'another_operation' }));
 }
 
 /**
  * The documented call; the official command line uses another one (section 2.6). It removes the outputs of a finished
  * operation, and neither stops a running one for certain nor its cost.
  */
-async function cancel(client: WaveSpeedClient, operation: string): Promise<boolean> {
+async function cancel(client: VendorClient, operation: string): Promise<boolean> {
   try {
     const answer = await ask(client, { method: 'DELETE', path: predictionPath(operation) });
     return answer.readable && answer.verdict >= 200 && answer.verdict <= 299;
@@ -55,7 +51,7 @@ async function cancel(client: WaveSpeedClient, operation: string): Promise<boole
   }
 }
 
-async function uploadImage(client: WaveSpeedClient, image: InputImage): Promise<string> {
+async function uploadImage(client: VendorClient, image: InputImage): Promise<string> {
   const name = `input.${image.contentType.replace('image/', '')}`;
   const answer = await ask(client, {
     method: 'POST',
@@ -71,6 +67,6 @@ async function uploadImage(client: WaveSpeedClient, image: InputImage): Promise<
 }
 
 function predictionPath(operation: string): string {
-  assert(isOperation(operation), 'an operation id was kept that is not safe in a path');
+  assert(isSafeSegment(operation), 'an operation id was kept that is not safe in a path');
   return `/api/v3/predictions/${operation}`;
 }

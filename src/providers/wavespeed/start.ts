@@ -1,9 +1,12 @@
-import { failureOf } from '../../domain/failure.ts';
-import { HttpError, type HttpResponse } from '../http.ts';
+import type { HttpResponse } from '../http.ts';
+import { orderOnce } from '../no-answer.ts';
 import type { StartOrder, StartOutcome } from '../provider.ts';
-import { jsonBody, readAnswer, type WaveSpeedClient } from './client.ts';
-import { failureOfRefusal, isProofOfRefusal } from './failures.ts';
-import { isModel, readPrediction } from './wire.ts';
+import { outcomeOfRefusal, refuseMalformedModel } from '../refusal.ts';
+import type { VendorClient } from '../vendor-client.ts';
+import { isSafePath, jsonBody } from '../wire-values.ts';
+import { readAnswer } from './client.ts';
+import { failureOfRefusal, isProofOfRefusal, refusalOf } from './failures.ts';
+import { readPrediction } from './wire.ts';
 
 /**
  * Switches of the transport that many models take in the body (section 2.2). They are ours to set: a held connection
@@ -11,21 +14,16 @@ import { isModel, readPrediction } from './wire.ts';
  */
 const transportInputs: ReadonlySet<string> = new Set(['enable_sync_mode', 'enable_base64_output', 'webhook_url']);
 
-export async function start(client: WaveSpeedClient, order: StartOrder): Promise<StartOutcome> {
-  if (!isModel(order.model)) {
-    const failure = failureOf('invalid_input', { retry: 'elsewhere', vendorCode: 'model_malformed' });
-    return { kind: 'refused', failure };
-  }
-  try {
-    return outcomeOf(await send(client, order), client.now());
-  } catch (error) {
-    if (!(error instanceof HttpError)) throw error;
-    return outcomeOfSilence(error);
-  }
+export async function start(client: VendorClient, order: StartOrder): Promise<StartOutcome> {
+  if (!isSafePath(order.model)) return refuseMalformedModel();
+  return await orderOnce(
+    () => send(client, order),
+    (response) => outcomeOf(response, client.now()),
+  );
 }
 
 /** The callback goes in the query: one page shows a body field, the two pages on webhooks and others' code this. */
-async function send(client: WaveSpeedClient, order: StartOrder): Promise<HttpResponse> {
+async function send(client: VendorClient, order: StartOrder): Promise<HttpResponse> {
   const inputs = Object.entries(order.input).filter(([name]) => !transportInputs.has(name));
   return client.http.request({
     method: 'POST',
@@ -41,13 +39,6 @@ function outcomeOf(response: HttpResponse, now: number): StartOutcome {
   const answer = readAnswer(response, now);
   const prediction = answer.readable ? readPrediction(answer.envelope?.data) : undefined;
   if (prediction) return { kind: 'accepted', operation: prediction.id, running: prediction.status !== 'created' };
-  if (isProofOfRefusal(answer.verdict)) return { kind: 'refused', failure: failureOfRefusal(answer) };
-  return { kind: 'unknown', failure: failureOf('submit_unknown', { vendorCode: `http_${answer.verdict}` }) };
-}
-
-function outcomeOfSilence(error: HttpError): StartOutcome {
-  const detail = { vendorCode: error.code };
-  return error.sent
-    ? { kind: 'unknown', failure: failureOf('submit_unknown', detail) }
-    : { kind: 'refused', failure: failureOf('provider_unavailable', detail) };
+  const failure = failureOfRefusal(answer);
+  return isProofOfRefusal(answer.verdict) ? { kind: 'refused', failure } : outcomeOfRefusal(refusalOf(answer), failure);
 }

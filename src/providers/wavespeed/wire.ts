@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { failureOf } from '../../domain/failure.ts';
 import type { Progress } from '../provider.ts';
+import { isSafeSegment, isWebUrl, parseJson } from '../wire-values.ts';
 import { failureOfPrediction } from './failures.ts';
 
 /**
@@ -32,27 +33,6 @@ export function readUploadUrl(value: unknown): string | undefined {
   return isWebUrl(url) ? url : undefined;
 }
 
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * An operation's id goes into paths of ours, and it comes from the vendor or from whoever called our callback URL: one
- * path segment, without a leading dot.
- */
-export function isOperation(id: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$/.test(id);
-}
-
-/** A model id is the operator's, and is one or more such segments: `alibaba/wan-2.6/text-to-video`. */
-export function isModel(id: string): boolean {
-  return id.length <= 256 && id.split('/').every(isOperation);
-}
-
 /**
  * The vendor's status as ours (section 2.4). A status that we don't know counts as running: our own deadlines end it.
  * `envelopeCode` is one of the places where a failure's code might be.
@@ -69,7 +49,10 @@ export function progressOf(prediction: Prediction, envelopeCode?: unknown): Prog
       return { kind: 'failed', failure: failureOf('provider_failed', { vendorCode: 'timeout' }) };
     case 'cancelled':
     case 'deleted':
-      return { kind: 'failed', failure: failureOf('stopped_at_provider', { vendorCode: prediction.status }) };
+      return {
+        kind: 'failed',
+        failure: failureOf('provider_failed', { retry: 'elsewhere', vendorCode: prediction.status }),
+      };
     default:
       return { kind: 'running' };
   }
@@ -78,17 +61,13 @@ export function progressOf(prediction: Prediction, envelopeCode?: unknown): Prog
 function finished(prediction: Prediction): Progress {
   const url = prediction.outputs?.find(isWebUrl);
   return url === undefined
-    ? { kind: 'failed', failure: failureOf('output_unusable', { vendorCode: 'no_output' }) }
+    ? { kind: 'failed', failure: failureOf('output_expired', { vendorCode: 'no_output' }) }
     : { kind: 'finished', video: { url } };
 }
 
 /** The code's place is not documented (section 2.5), so these are tried in order. */
 function failureEvidence(prediction: Prediction, envelopeCode: unknown): readonly unknown[] {
   return [prediction.code, prediction.error_code, prediction.error, envelopeCode];
-}
-
-function isWebUrl(value: unknown): value is string {
-  return typeof value === 'string' && /^https?:\/\//i.test(value) && URL.canParse(value);
 }
 
 const envelopeSchema = z.object({
@@ -99,7 +78,7 @@ const envelopeSchema = z.object({
 });
 
 const predictionSchema = z.object({
-  id: z.string().refine(isOperation),
+  id: z.string().refine(isSafeSegment),
   status: z.string(),
   model: z.string().nullish().catch(undefined),
   outputs: z.array(z.unknown()).nullish().catch(undefined),

@@ -18,7 +18,7 @@ const signedAt = 1_758_798_328;
 
 describe('signed', () => {
   test('vector A: finished without an output', () => {
-    const progress = { kind: 'failed', failure: { code: 'output_unusable' } };
+    const progress = { kind: 'failed', failure: { code: 'output_expired' } };
     expect(readCallback(deliver(a), a.secret)).toMatchObject({ kind: 'report', operation: 'task-1', progress });
   });
 

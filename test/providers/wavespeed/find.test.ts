@@ -66,7 +66,7 @@ test.each([
 });
 
 function find(origin: string) {
-  return createWaveSpeedProvider({ origin, apiKey: 'secret-key' }).find(query);
+  return createWaveSpeedProvider({ baseUrl: origin, apiKey: 'secret-key' }).find(query);
 }
 
 function page(items: readonly object[]): Reply {

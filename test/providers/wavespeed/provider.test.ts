@@ -17,25 +17,27 @@ describe('check', () => {
       { status: 'completed', outputs: [null, 'https://cdn.vendor.example/v.mp4'] },
       { kind: 'finished', video: { url: 'https://cdn.vendor.example/v.mp4' } },
     ],
-    ['completed with nothing', { status: 'completed', outputs: [] }, failed('output_unusable', 'elsewhere')],
-    ['completed with null', { status: 'completed', outputs: null }, failed('output_unusable', 'elsewhere')],
-    ['completed with base64', { status: 'completed', outputs: ['data:x'] }, failed('output_unusable', 'elsewhere')],
+    ['completed with nothing', { status: 'completed', outputs: [] }, failed('output_expired', 'elsewhere')],
+    ['completed with null', { status: 'completed', outputs: null }, failed('output_expired', 'elsewhere')],
+    ['completed with base64', { status: 'completed', outputs: ['data:x'] }, failed('output_expired', 'elsewhere')],
     ['failed', { status: 'failed', error: 'it broke' }, failed('provider_failed', 'same')],
     ['failed, data.code', { status: 'failed', code: 1200, error: 'no' }, failed('moderation', 'never')],
     ['failed, data.error_code', { status: 'failed', error_code: '1402' }, failed('media_fetch', 'never')],
     ['failed, a number in error', { status: 'failed', code: 0, error: '1401: size' }, failed('invalid_input', 'never')],
     ['timeout', { status: 'timeout' }, failed('provider_failed', 'same')],
-    ['cancelled', { status: 'cancelled' }, failed('stopped_at_provider', 'elsewhere')],
-    ['deleted', { status: 'deleted' }, failed('stopped_at_provider', 'elsewhere')],
+    ['cancelled', { status: 'cancelled' }, failed('provider_failed', 'elsewhere')],
+    ['deleted', { status: 'deleted' }, failed('provider_failed', 'elsewhere')],
   ])('%s', async (_name, fields, expected) => {
     const { origin, received } = await stubVendor(prediction(fields));
-    expect(await providerAt(origin).check('op-1')).toMatchObject(expected);
+    expect(await providerAt(origin).check({ operation: 'op-1', model: 'm' })).toMatchObject(expected);
     expect(received).toMatchObject([{ method: 'GET', url: '/api/v3/predictions/op-1/result' }]);
   });
 
   test("the envelope's code is the last place to look", async () => {
     const { origin } = await stubVendor(json(200, { code: 1200, data: { id: 'op-1', status: 'failed', error: 'no' } }));
-    expect(await providerAt(origin).check('op-1')).toMatchObject(failed('moderation', 'never'));
+    expect(await providerAt(origin).check({ operation: 'op-1', model: 'm' })).toMatchObject(
+      failed('moderation', 'never'),
+    );
   });
 
   test.each([
@@ -43,42 +45,44 @@ describe('check', () => {
     ['HTTP 200, code 404', json(200, { code: 404, data: null })],
   ])('%s: the operation is missing', async (_name, reply) => {
     const { origin } = await stubVendor(reply);
-    expect(await providerAt(origin).check('op-1')).toMatchObject(failed('operation_missing', 'elsewhere'));
+    expect(await providerAt(origin).check({ operation: 'op-1', model: 'm' })).toMatchObject(
+      failed('provider_failed', 'elsewhere'),
+    );
   });
 
   test.each([
     ['401', json(401, { code: 401 }), 'auth'],
     ['429', json(429, { code: 429 }, { 'retry-after': '3' }), 'rate_limited'],
-    ['500', json(500, {}), 'provider_unavailable'],
-    ['503 as text', text(503, 'no'), 'provider_unavailable'],
-    ['HTML with 200', html, 'provider_unavailable'],
-    ["a gateway's own 404", text(404, '<html>no such route</html>'), 'provider_unavailable'],
-    ['400', json(400, { code: 400, message: 'bad', error_code: 1401 }), 'provider_unavailable'],
-    ['a redirect', text(302, '', { location: '/login' }), 'provider_unavailable'],
-    ['no data', json(200, { code: 200, data: null }), 'provider_unavailable'],
-    ['no status', prediction({}), 'provider_unavailable'],
-    ['another operation', prediction({ id: 'op-2', status: 'completed' }), 'provider_unavailable'],
-    ['reset', reset, 'provider_unavailable'],
+    ['500', json(500, {}), 'unreachable'],
+    ['503 as text', text(503, 'no'), 'unreachable'],
+    ['HTML with 200', html, 'unreachable'],
+    ["a gateway's own 404", text(404, '<html>no such route</html>'), 'unreachable'],
+    ['400', json(400, { code: 400, message: 'bad', error_code: 1401 }), 'unreachable'],
+    ['a redirect', text(302, '', { location: '/login' }), 'unreachable'],
+    ['no data', json(200, { code: 200, data: null }), 'unreachable'],
+    ['no status', prediction({}), 'unreachable'],
+    ['another operation', prediction({ id: 'op-2', status: 'completed' }), 'unreachable'],
+    ['reset', reset, 'unreachable'],
   ])('%s: ask again', async (_name, reply, code) => {
     const { origin } = await stubVendor(reply);
-    const asked = providerAt(origin).check('op-1');
+    const asked = providerAt(origin).check({ operation: 'op-1', model: 'm' });
     await expect(asked).rejects.toMatchObject({ name: 'ProviderUnreachableError', failure: { code } });
   });
 
   test('a dripping body: ask again', async () => {
     const { origin } = await stubVendor(drip);
-    const asked = providerAt(origin, 100).check('op-1');
+    const asked = providerAt(origin, 100).check({ operation: 'op-1', model: 'm' });
     await expect(asked).rejects.toMatchObject({ failure: { vendorCode: 'timeout' } });
   });
 
   test('nobody there: ask again', async () => {
-    const asked = providerAt(await deadOrigin()).check('op-1');
+    const asked = providerAt(await deadOrigin()).check({ operation: 'op-1', model: 'm' });
     await expect(asked).rejects.toMatchObject({ failure: { vendorCode: 'ECONNREFUSED' } });
   });
 
   test.each(['../balance', '..', 'a/b', 'a?b', ''])('an id %j is never put into a path', async (operation) => {
     const { origin, received } = await stubVendor(prediction({ status: 'created' }));
-    await expect(providerAt(origin).check(operation)).rejects.toThrow('assertion failed');
+    await expect(providerAt(origin).check({ operation, model: 'm' })).rejects.toThrow('assertion failed');
     expect(received).toHaveLength(0);
   });
 });
@@ -93,7 +97,7 @@ describe('cancel', () => {
     ['reset', reset, false],
   ])('%s', async (_name, reply, confirmed) => {
     const { origin, received } = await stubVendor(reply);
-    expect(await providerAt(origin).cancel('op-1')).toBe(confirmed);
+    expect(await providerAt(origin).cancel({ operation: 'op-1', model: 'm' })).toBe(confirmed);
     expect(received).toMatchObject([{ method: 'DELETE', url: '/api/v3/predictions/op-1' }]);
   });
 });
@@ -110,8 +114,8 @@ describe('uploadImage', () => {
   });
 
   test.each([
-    ['no URL', json(200, { code: 200, data: {} }), 'provider_unavailable'],
-    ['no web URL', json(200, { code: 200, data: { download_url: 'file:///x' } }), 'provider_unavailable'],
+    ['no URL', json(200, { code: 200, data: {} }), 'unreachable'],
+    ['no web URL', json(200, { code: 200, data: { download_url: 'file:///x' } }), 'unreachable'],
     ['too large', text(413, 'no'), 'invalid_input'],
     ['HTTP 200, code 401', json(200, { code: 401 }), 'auth'],
   ])('%s', async (_name, reply, code) => {
@@ -125,5 +129,5 @@ function failed(code: string, retry: string) {
 }
 
 function providerAt(origin: string, askMs = 5_000) {
-  return createWaveSpeedProvider({ origin, apiKey: 'secret-key', timeouts: { askMs } });
+  return createWaveSpeedProvider({ baseUrl: origin, apiKey: 'secret-key', timeouts: { askMs } });
 }

@@ -105,7 +105,7 @@ describe('refused: proof that nothing was created', () => {
 
   test('no connection', async () => {
     const outcome = await providerAt(await deadOrigin()).start(order);
-    const failure = { code: 'provider_unavailable', retry: 'same', vendorCode: 'ECONNREFUSED' };
+    const failure = { code: 'unreachable', retry: 'same', vendorCode: 'ECONNREFUSED' };
     expect(outcome).toEqual({ kind: 'refused', failure });
   });
 });
@@ -136,7 +136,7 @@ describe('unknown: something may exist', () => {
     const waits = vendorCode === 'timeout';
     const { outcome, received } = await start(reply, order, waits ? 100 : undefined);
     expect(outcome).toMatchObject({ kind: 'unknown', failure: { vendorCode } });
-    expect(outcome).toMatchObject({ failure: { code: 'submit_unknown', retry: 'elsewhere' } });
+    expect(outcome).toMatchObject({ failure: { code: 'ambiguous_submit', retry: 'elsewhere' } });
     expect(received).toHaveLength(1);
   });
 
@@ -153,5 +153,5 @@ async function start(reply: Reply, sent: StartOrder = order, startMs?: number) {
 }
 
 function providerAt(origin: string, startMs = 5_000) {
-  return createWaveSpeedProvider({ origin, apiKey: 'secret-key', timeouts: { startMs } });
+  return createWaveSpeedProvider({ baseUrl: origin, apiKey: 'secret-key', timeouts: { startMs } });
 }

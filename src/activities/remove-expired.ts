@@ -1,0 +1,73 @@
+import type { RetentionActivities } from '../contracts/enforce-retention.ts';
+import * as db from '../db/retention.ts';
+import type { Database } from '../db/pool.ts';
+import { limits } from '../domain/limits.ts';
+import { inputKeysOf } from '../storage/input-keys.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { ActivityDeps } from './deps.ts';
+
+type RetentionDeps = Pick<ActivityDeps, 'db' | 'store' | 'log'>;
+
+/** One batch of each kind. What could not be removed is left as it was, and the rest is done before that is an error. */
+export function createRemoveExpired(deps: RetentionDeps): RetentionActivities['removeExpired'] {
+  return async function removeExpired() {
+    const assets = await removeBatch(deps, {
+      find: db.findExpiredAssets,
+      keysOf: ({ key }) => [key],
+      note: db.noteRemovedAssets,
+    });
+    const inputs = await removeBatch(deps, {
+      find: db.findExpiredInputs,
+      keysOf: ({ key, ...place }) => [...new Set([...inputKeysOf(place), ...(key === null ? [] : [key])])],
+      note: db.noteRemovedInputs,
+    });
+    const uploads = await removeBatch(deps, {
+      find: db.findExpiredUploads,
+      keysOf: ({ key }) => [key],
+      note: db.deleteUploads,
+    });
+    const all = [assets, inputs, uploads];
+    const removed = { assets: assets.count, inputs: inputs.count, uploads: uploads.count };
+    deps.log.info(removed, 'removed what had expired');
+    const errors = all.flatMap((batch) => batch.errors);
+    if (errors.length > 0) {
+      throw new Error(`${errors.length} objects could not be removed: look at the object store`, { cause: errors[0] });
+    }
+    return { ...removed, isMore: all.some(({ isFull }) => isFull) };
+  };
+}
+
+interface Kind<Row> {
+  readonly find: (db: Database, count: number) => Promise<readonly Row[]>;
+  readonly keysOf: (row: Row) => readonly string[];
+  readonly note: (db: Database, rows: readonly Row[]) => Promise<void>;
+}
+
+interface Batch {
+  readonly count: number;
+  /** There may be more of the kind. */
+  readonly isFull: boolean;
+  readonly errors: readonly unknown[];
+}
+
+/** The bytes first, then the note of it: whoever dies in between is repeated, and removes what is gone already. */
+async function removeBatch<Row>({ db, store }: RetentionDeps, { find, keysOf, note }: Kind<Row>): Promise<Batch> {
+  const rows = await find(db, limits.retentionBatchMax);
+  const gone: Row[] = [];
+  const errors: unknown[] = [];
+  for (let from = 0; from < rows.length; from += limits.removalsAtOnceMax) {
+    const some = rows.slice(from, from + limits.removalsAtOnceMax);
+    const removals = await Promise.allSettled(some.map((row) => removeObjects(store, keysOf(row))));
+    some.forEach((row, index) => {
+      const removal = removals[index];
+      if (removal?.status === 'fulfilled') gone.push(row);
+      else errors.push(removal?.reason);
+    });
+  }
+  if (gone.length > 0) await note(db, gone);
+  return { count: gone.length, isFull: rows.length >= limits.retentionBatchMax, errors };
+}
+
+async function removeObjects(store: ObjectStore, keys: readonly string[]): Promise<void> {
+  for (const key of keys) await store.remove(key);
+}

@@ -1,0 +1,149 @@
+import type { Failure } from './failure.ts';
+import { firstCheckDelayMs } from './poll-schedule.ts';
+import { failureAt, type RouteTarget, runBudgetMs } from './route.ts';
+import { type AttemptStory, type Fact, isLive, type Story, targetOf } from './story.ts';
+
+/** Folds one fact in. Whatever is told twice, late or of an attempt that has ended changes nothing. */
+export function heard(story: Story, fact: Fact, now: number): Story {
+  switch (fact.kind) {
+    case 'permit':
+      return hearPermit(story, fact, now);
+    case 'ticket':
+      return hearTicket(story, fact);
+    case 'submitting':
+      return {
+        ...change(story, fact.attempt, { phase: 'submitting', since: now, checkAt: now }),
+        runDeadlineAt: story.runDeadlineAt ?? now + runBudgetMs(story.route),
+      };
+    case 'submitted':
+      return hearSubmitted(story, fact, now);
+    case 'watching':
+      return change(story, fact.attempt, { watchedAt: now });
+    case 'reported':
+      return hearReport(story, fact, now);
+    case 'storing':
+      return replace(story, fact.attempt, (attempt) =>
+        attempt.phase === 'finished' ? { ...attempt, phase: 'storing' } : attempt,
+      );
+    case 'stored':
+      return hearStored(story, fact);
+    case 'hint':
+      return change(story, fact.attempt, { checkAt: now });
+    case 'cancel':
+      return { ...story, cancelled: true };
+  }
+}
+
+type FactOf<Kind extends Fact['kind']> = Extract<Fact, { kind: Kind }>;
+
+function hearPermit(story: Story, fact: FactOf<'permit'>, now: number): Story {
+  if (story.attempts.some((attempt) => attempt.number === fact.attempt)) return story;
+  const { attempt: number, target, grant } = fact;
+  const granted: AttemptStory = { number, target, grant, phase: 'granted', since: now, checkAt: now, watchedAt: null };
+  // A job has one place in the queue: whatever number the permit has, it came from there.
+  const ticket = story.ticket === null || story.ticket.attempt <= number ? null : story.ticket;
+  return { ...story, ticket, attempts: [...story.attempts, granted] };
+}
+
+function hearTicket(story: Story, { ticket, answer }: FactOf<'ticket'>): Story {
+  if (answer === 'job_final') return { ...story, over: true };
+  if (answer === 'cancel_requested') return { ...story, cancelled: true };
+  // The permit may have overtaken the answer.
+  if (story.attempts.some((attempt) => attempt.number === ticket.attempt)) return story;
+  return { ...story, ticket };
+}
+
+function hearSubmitted(story: Story, { attempt, answer }: FactOf<'submitted'>, now: number): Story {
+  switch (answer.kind) {
+    case 'accepted':
+      return hearStarted(story, { attempt, phase: 'live', now });
+    case 'unknown':
+      return hearStarted(story, { attempt, phase: 'unknown', now });
+    case 'refused':
+      return fail(story, attempt, answer.failure);
+    case 'permit_lost':
+      return change(story, attempt, { phase: 'void' });
+    case 'job_final':
+      return { ...change(story, attempt, { phase: 'void' }), over: true };
+    case 'cancel_requested':
+      return { ...change(story, attempt, { phase: 'void' }), cancelled: true };
+  }
+}
+
+function hearStarted(story: Story, start: { attempt: number; phase: 'live' | 'unknown'; now: number }): Story {
+  const { attempt: number, phase, now } = start;
+  const attempt = story.attempts.find((candidate) => candidate.number === number);
+  if (attempt === undefined) return story;
+  const since = phase === 'live' ? now : attempt.since;
+  // A lost answer is looked for soon: the provider's list may have the job.
+  const delayMs = phase === 'live' ? firstCheckDelayMs(targetOf(story, attempt)) : unknownCheckDelayMs;
+  // A hint may overtake the answer to the POST; it is followed as soon as there is somebody to ask.
+  const wasHinted = attempt.phase === 'submitting' && attempt.checkAt > attempt.since;
+  return change(story, number, { phase, since, checkAt: wasHinted ? now : since + delayMs });
+}
+
+/** Milliseconds after an ambiguous POST: enough for an early callback, short against any video. */
+const unknownCheckDelayMs = 5_000;
+
+function hearReport(story: Story, { attempt: number, report }: FactOf<'reported'>, now: number): Story {
+  switch (report.outcome) {
+    case 'finished':
+      return finish(story, number);
+    case 'failed':
+      return fail(story, number, report.failure);
+    case 'queued':
+      return replace(story, number, (attempt) => {
+        if (hasEnded(attempt)) return attempt;
+        const checkAt = now + queuedCheckDelayMs(targetOf(story, attempt));
+        return { ...attempt, since: now, checkAt, watchedAt: null };
+      });
+  }
+}
+
+/** While the provider itself still queues the job there is nothing to hurry for. */
+function queuedCheckDelayMs(target: RouteTarget): number {
+  return Math.min(Math.max(target.typicalMs, 15_000), 60_000);
+}
+
+/** A copy that could not be made is a failure of its attempt like any other. */
+function hearStored(story: Story, { attempt: number, answer }: FactOf<'stored'>): Story {
+  if (answer.kind === 'job_final') return { ...story, over: true };
+  return replace(story, number, (attempt) => {
+    if (attempt.phase !== 'storing') return attempt;
+    return answer.kind === 'stored'
+      ? { ...attempt, phase: 'stored' }
+      : { ...attempt, phase: 'failed', failure: answer.failure };
+  });
+}
+
+/** A video counts also where we had given up on the answer to its POST: it is paid for. */
+function finish(story: Story, number: number): Story {
+  return replace(story, number, (attempt) =>
+    !hasEnded(attempt) || isGivenUp(attempt) ? { ...attempt, phase: 'finished', watchedAt: null } : attempt,
+  );
+}
+
+function isGivenUp(attempt: AttemptStory): boolean {
+  return attempt.phase === 'failed' && attempt.failure?.code === 'ambiguous_submit';
+}
+
+function fail(story: Story, number: number, failure: Failure): Story {
+  return replace(story, number, (attempt) => {
+    if (hasEnded(attempt)) return attempt;
+    return { ...attempt, phase: 'failed', failure: failureAt(targetOf(story, attempt), failure), watchedAt: null };
+  });
+}
+
+function change(story: Story, number: number, changes: Partial<AttemptStory>): Story {
+  return replace(story, number, (attempt) => (hasEnded(attempt) ? attempt : { ...attempt, ...changes }));
+}
+
+function replace(story: Story, number: number, update: (attempt: AttemptStory) => AttemptStory): Story {
+  const attempts = story.attempts.map((attempt) => (attempt.number === number ? update(attempt) : attempt));
+  return { ...story, attempts };
+}
+
+/** Whether the provider has nothing more to say of it. */
+function hasEnded(attempt: AttemptStory): boolean {
+  return attempt.phase !== 'granted' && !isLive(attempt);
+}

@@ -1,0 +1,41 @@
+import type { Failure } from './failure.ts';
+import { limits } from './limits.ts';
+import type { AttemptStory, Story } from './story.ts';
+
+/** Where the next attempt goes: the same target while its failure allows, else the first one that was never tried. */
+export function targetAfter(story: Story, last: AttemptStory): number | undefined {
+  if (story.attempts.length >= limits.attemptsOfJobMax) return undefined;
+  if (last.phase === 'void') return last.target;
+  const untried = firstUntried(story);
+  const failure = last.failure;
+  if (failure?.retry !== 'same') return untried;
+  if (failuresAlike(story, last) < triesOf(failure)) return last.target;
+  // A refusal for load is no verdict on the request: where there is nobody else, stay in line.
+  return untried ?? (failure.code === 'rate_limited' ? last.target : undefined);
+}
+
+/** What the vendor asked for, else doubling from one second; nothing where the next target is another one. */
+export function delayAfter(story: Story, last: AttemptStory): number {
+  if (last.failure?.retry !== 'same' || targetAfter(story, last) !== last.target) return 0;
+  const doubling = limits.retryDelayMsMin * 2 ** (failuresAlike(story, last) - 1);
+  const wanted = last.failure.retryAfterMs ?? Math.min(doubling, limits.retryDelayMsMax);
+  return Math.min(wanted, limits.retryAfterMsMax);
+}
+
+/** An index into the route. */
+export function firstUntried(story: Story): number | undefined {
+  const tried = new Set(story.attempts.map((attempt) => attempt.target));
+  const index = story.route.findIndex((_, target) => !tried.has(target));
+  return index === -1 ? undefined : index;
+}
+
+function failuresAlike(story: Story, last: AttemptStory): number {
+  return story.attempts.filter(({ target, failure }) => target === last.target && failure?.code === last.failure?.code)
+    .length;
+}
+
+function triesOf(failure: Failure): number {
+  if (failure.code === 'rate_limited') return limits.rateLimitedTriesOfTargetMax;
+  if (failure.code === 'unreachable') return limits.unreachableTriesOfTargetMax;
+  return limits.failedTriesOfTargetMax;
+}

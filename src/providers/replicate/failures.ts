@@ -1,0 +1,47 @@
+import { failureOf, type Failure, type FailureCode } from '../../domain/failure.ts';
+import { failureOfStatus } from '../refusal.ts';
+import { parseRetryAfterMs } from '../retry-after.ts';
+import type { Answer } from '../vendor-client.ts';
+import { readProblem } from './problem.ts';
+
+/** Codes in the text of a failed prediction, as of November 2026 (reference on providers, section 4.4). */
+const errorCodes: Readonly<Record<string, FailureCode>> = {
+  E005: 'moderation',
+  E1000: 'provider_failed',
+  E1001: 'provider_failed',
+  // The machine never came up in the time the vendor allows itself.
+  E6716: 'timed_out',
+};
+
+/** A prediction that failed. There is no field for a code: it stands in the text, and often there is none. */
+export function failureOfPrediction(error: unknown): Failure {
+  const text = typeof error === 'string' ? error : '';
+  const vendorCode = codeIn(text);
+  if (vendorCode === undefined) return failureOf(codeByWords(text));
+  return failureOf(errorCodes[vendorCode] ?? codeByWords(text), { vendorCode });
+}
+
+/** The class of a refusal: by its status, with the wait that the vendor states in words where it sends no header. */
+export function failureOfRefusal({
+  status,
+  json,
+  retryAfterMs,
+}: Pick<Answer, 'status' | 'json' | 'retryAfterMs'>): Failure {
+  return failureOfStatus({ status, retryAfterMs: retryAfterMs ?? waitMsIn(readProblem(json)?.detail ?? '') });
+}
+
+/** In brackets, or opening the text. Elsewhere it may be the caller's own, for vendors echo prompts. */
+function codeIn(text: string): string | undefined {
+  return (/\((E\d{3,4})\)/.exec(text) ?? /^\W*(?:error\W*)?(?:code\W*)?(E\d{3,4})\b/i.exec(text))?.[1]?.toUpperCase();
+}
+
+/** Many models check their content by themselves, and say so in words of their own. */
+function codeByWords(text: string): FailureCode {
+  return /sensitive|nsfw|policy/i.test(text) ? 'moderation' : 'provider_failed';
+}
+
+/** `Your rate limit resets in ~30s.` */
+function waitMsIn(detail: string): number | undefined {
+  const seconds = /\bin ~?(\d{1,9}) ?s(?:ec|econds?)?\b/i.exec(detail)?.[1];
+  return parseRetryAfterMs(seconds, 0);
+}

@@ -1,0 +1,58 @@
+import { failureOf } from '../../domain/failure.ts';
+import { limits } from '../../domain/limits.ts';
+import { ProviderUnreachableError, type FindQuery, type FoundOperation } from '../provider.ts';
+import { searchList, type ListPage } from '../search-list.ts';
+import { ask, type VendorClient } from '../vendor-client.ts';
+import { unreachable } from './client.ts';
+import { partsOf } from './model.ts';
+import { progressOf, readPage, type Prediction } from './wire.ts';
+
+/** The list keeps inputs, and so our seed, for the hour that the vendor keeps anything. */
+export async function find(client: VendorClient, query: FindQuery): Promise<readonly FoundOperation[]> {
+  const found = await searchList<Prediction>({
+    readPage: (cursor) => readListPage(client, query, cursor),
+    isOlder: (item) => isOlder(item, query),
+    isOurs: (item) => isOurs(item, query),
+  });
+  return found.map((item) => ({ operation: item.id, progress: progressOf(item) }));
+}
+
+async function readListPage(
+  client: VendorClient,
+  { createdAfter }: FindQuery,
+  cursor: string | undefined,
+): Promise<ListPage<Prediction>> {
+  const created_after = new Date(createdAfter).toISOString();
+  const query = { created_after, ...(cursor !== undefined && { cursor }) };
+  const answer = await ask(client, { method: 'GET', path: '/v1/predictions', query });
+  const page = answer.successful ? readPage(answer.json) : undefined;
+  if (!page) throw unreachable(answer);
+  const next = page.next ? cursorIn(page.next) : undefined;
+  if (next !== undefined && next === cursor) throw brokenList();
+  return { items: page.items, next };
+}
+
+/** Of the vendor's URL only the cursor is used: where our key goes is not for an answer to say. */
+function cursorIn(next: string): string {
+  const cursor = URL.canParse(next) ? new URL(next).searchParams.get('cursor') : null;
+  if (!cursor || cursor.length > limits.vendorListCursorCharsMax) throw brokenList();
+  return cursor;
+}
+
+/** There is more, and no way to it: to say "none" would be to allow a second payment. */
+function brokenList(): ProviderUnreachableError {
+  return new ProviderUnreachableError(failureOf('unreachable', { vendorCode: 'list_broken' }));
+}
+
+/** The list is of the whole account, so model and time are ours to compare. */
+function isOurs(item: Prediction, query: FindQuery): boolean {
+  const model = partsOf(query.model);
+  if (item.input?.seed !== query.seed || !model) return false;
+  const isModel = (item.model ?? `${model.owner}/${model.name}`) === `${model.owner}/${model.name}`;
+  return isModel && (model.version === undefined || (item.version ?? model.version) === model.version);
+}
+
+/** An item without a readable time may be ours. */
+function isOlder(item: Prediction, query: FindQuery): boolean {
+  return Date.parse(item.created_at ?? '') < query.createdAfter;
+}

@@ -1,0 +1,38 @@
+import { createHmac, timingSafeEqual, type BinaryLike } from 'node:crypto';
+
+import { limits } from '../domain/limits.ts';
+import type { CallbackDelivery } from './provider.ts';
+
+/** What vendors that sign in the manner of Standard Webhooks do each in their own way. */
+export interface SignatureScheme {
+  readonly key: BinaryLike;
+  /** The digest that one entry of the signature header holds; `undefined` when it is none of this scheme. */
+  readonly digestIn: (signature: string) => Buffer | undefined;
+}
+
+/**
+ * What is wrong with a delivery's proof, as a code; `undefined` when it holds. Signed are the id, the timestamp and the
+ * raw body; one good entry of several is enough, so that a secret can be rotated.
+ */
+export function signatureFlaw(delivery: CallbackDelivery, { key, digestIn }: SignatureScheme): string | undefined {
+  const id = delivery.headers['webhook-id'];
+  const timestamp = delivery.headers['webhook-timestamp'];
+  const signatures = delivery.headers['webhook-signature'];
+  if (!id || !timestamp || !signatures) return 'header_missing';
+  const flaw = timestampFlaw(timestamp, delivery.now);
+  if (flaw) return flaw;
+  const expected = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(delivery.rawBody).digest();
+  return signatures.split(' ').some((signature) => isSame(digestIn(signature), expected))
+    ? undefined
+    : 'signature_wrong';
+}
+
+/** What is wrong with the time of a delivery, in unix seconds. */
+export function timestampFlaw(timestamp: string, now: number): string | undefined {
+  if (!/^\d{1,12}$/.test(timestamp)) return 'timestamp_malformed';
+  return Math.abs(now / 1000 - Number(timestamp)) > limits.callbackClockSecondsMax ? 'timestamp_stale' : undefined;
+}
+
+function isSame(digest: Buffer | undefined, expected: Buffer): boolean {
+  return digest?.byteLength === expected.byteLength && timingSafeEqual(digest, expected);
+}

@@ -1,0 +1,21 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { RetentionActivities, RetentionReport } from '../contracts/enforce-retention.ts';
+import { limits } from '../domain/limits.ts';
+import { removeOptions } from './activity-options.ts';
+
+const { removeExpired } = proxyActivities<RetentionActivities>(removeOptions);
+
+/** Batch after batch until nothing is left, or so many that its history stays short: then the next run goes on. */
+export async function enforceRetention(): Promise<RetentionReport> {
+  let report: RetentionReport = { assets: 0, inputs: 0, uploads: 0, isMore: true };
+  for (let round = 0; report.isMore && round < limits.retentionRoundsMax; round += 1) {
+    const { assets, inputs, uploads, isMore } = await removeExpired();
+    report = {
+      assets: report.assets + assets,
+      inputs: report.inputs + inputs,
+      uploads: report.uploads + uploads,
+      isMore,
+    };
+  }
+  return report;
+}

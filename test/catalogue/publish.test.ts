@@ -1,0 +1,120 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { loadCatalogue } from '../../src/catalogue/load.ts';
+import { publishModels } from '../../src/catalogue/publish.ts';
+import { bothProviders, onlyVendor, sample } from './sample.ts';
+
+const find = (id: string, providers = onlyVendor) => {
+  const model = publishModels(sample, providers).find((candidate) => candidate.id === id);
+  if (model === undefined) throw new Error(`${id} is not published`);
+  return model;
+};
+
+test('every model is told, in the catalogue`s order', () => {
+  expect(publishModels(sample, onlyVendor).map(({ id, status }) => [id, status])).toEqual([
+    ['swift', 'active'],
+    ['grand', 'active'],
+    ['lone', 'unavailable'],
+    ['bygone', 'retired'],
+    ['banned', 'retired'],
+  ]);
+});
+
+test('all of a model: the four fields of OpenAI`s list, what may be asked for, and each target with its sources', () => {
+  expect(find('swift')).toEqual({
+    id: 'swift',
+    object: 'model',
+    created: Date.UTC(2026, 10, 1) / 1_000,
+    owned_by: 'somebody',
+    status: 'active',
+    retired: null,
+    fallbacks: ['grand'],
+    inputs: ['text'],
+    text: { seconds: [5, 10], sizes: ['1280x720', '720x1280'], prompt_chars_max: 5_000, fields: ['seed'] },
+    image: null,
+    targets: [
+      {
+        name: 'vendor/swift',
+        provider: 'vendor',
+        available: true,
+        vendor_models: { text: 'swift/text', image: null },
+        inputs: { source: 'price list', as_of: '2026-11-01', assumed: false },
+        price_per_second: {
+          currency: 'USD',
+          values: { '1280x720': 0.41 },
+          source: 'price list',
+          as_of: '2026-11-01',
+          assumed: false,
+        },
+        typical_seconds: { value: 30, source: null, as_of: null, assumed: true },
+        longest_seconds: { value: 300, source: null, as_of: null, assumed: true },
+        patience_seconds: { value: 90, source: null, as_of: null, assumed: true },
+        callbacks: true,
+        cancel: 'forgets',
+        moderation: 'elsewhere',
+      },
+    ],
+  });
+});
+
+test('what may be asked for is what the targets of this deployment allow together', () => {
+  expect(find('grand').text).toEqual({
+    seconds: [5, 8],
+    sizes: ['1280x720', '1920x1080'],
+    prompt_chars_max: 5_000,
+    fields: ['seed', 'negative_prompt', 'audio'],
+  });
+  expect(find('grand', bothProviders).text).toMatchObject({
+    seconds: [2, 3, 4, 5, 8],
+    sizes: ['1280x720', '1920x1080', '1024x1024'],
+  });
+  expect(find('grand').inputs).toEqual(['text', 'image']);
+});
+
+test('a target without a key is told as not available, and a model of such alone with what it could make', () => {
+  const lone = find('lone');
+  expect(lone).toMatchObject({
+    inputs: ['text'],
+    text: { seconds: [2, 3, 4], prompt_chars_max: 20 },
+    targets: [{ name: 'rival/grand', available: false, callbacks: null, cancel: null }],
+  });
+  expect(find('lone', bothProviders)).toMatchObject({
+    status: 'active',
+    targets: [{ callbacks: false, cancel: 'stops' }],
+  });
+});
+
+test('an unknown price is null, and no zero', () => {
+  expect(find('grand').targets.find(({ name }) => name === 'vendor/grand-lite')?.price_per_second).toBeNull();
+});
+
+test('a retired model says since when, why, what becomes of a request for it and who serves it', () => {
+  expect(find('bygone')).toMatchObject({
+    retired: {
+      since: '2026-09-24',
+      why: 'its maker has switched it off',
+      policy: 'redirect',
+      source: 'its maker',
+      as_of: '2026-11-01',
+      assumed: false,
+    },
+    fallbacks: ['swift', 'grand'],
+    inputs: [],
+    text: null,
+    image: null,
+    targets: [],
+  });
+  expect(find('banned').retired?.policy).toBe('refuse');
+});
+
+test('of our own models every figure says where it is from, or that it was assumed', async () => {
+  const catalogue = await loadCatalogue(join(import.meta.dirname, '../../models.yaml'));
+  const models = publishModels(catalogue, bothProviders);
+  for (const { targets } of models) {
+    for (const { inputs, price_per_second, typical_seconds, longest_seconds, patience_seconds } of targets) {
+      for (const figure of [inputs, price_per_second, typical_seconds, longest_seconds, patience_seconds]) {
+        expect(figure?.assumed === true || (figure?.source !== null && figure?.as_of !== null)).toBe(true);
+      }
+    }
+  }
+});

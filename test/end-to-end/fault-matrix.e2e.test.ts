@@ -1,0 +1,95 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { useStack } from '../support/stack.ts';
+import { faultCases, type FaultCase } from './fault-cases.ts';
+import { renderFaults, type Outcome } from './render-faults.ts';
+
+const vendors = ['wavespeed', 'fal', 'replicate', 'runway'] as const;
+type Vendor = (typeof vendors)[number];
+
+/** Each vendor first on a route of its own, with somebody sound behind it. */
+const routes: Readonly<Record<Vendor, { readonly model: string; readonly targets: readonly string[] }>> = {
+  wavespeed: { model: 'first-wavespeed', targets: ['wavespeed/wan-2.6', 'fal/kling-2.6'] },
+  fal: { model: 'first-fal', targets: ['fal/wan-2.6', 'wavespeed/kling-2.6'] },
+  replicate: { model: 'first-replicate', targets: ['replicate/wan-2.6', 'wavespeed/kling-2.6'] },
+  runway: { model: 'first-runway', targets: ['runway/gen-4.5', 'wavespeed/kling-2.6'] },
+};
+
+const stack = useStack(() => ({
+  models: Object.fromEntries(Object.values(routes).map(({ model, targets }) => [model, [...targets]])),
+  env: { SIMULATOR_TIME_SCALE: '0.02' },
+}));
+
+/**
+ * Every fault that the simulator can play, at every vendor, against real processes. The outcomes are published as
+ * docs/faults.md; `npx vitest run --project end-to-end -u fault-matrix` writes it anew, and a diff of it is reviewed like
+ * code. The auditor goes over all of them afterwards.
+ */
+test('every fault at every vendor has the outcome that docs/faults.md publishes', { timeout: 300_000 }, async () => {
+  const runs = await Promise.all(
+    faultCases.flatMap((fault) => vendors.map(async (vendor) => ({ fault, vendor, id: await order(vendor, fault) }))),
+  );
+  await stack.untilAllFinal(
+    runs.map(({ id }) => id),
+    { withinMs: 200_000 },
+  );
+  // What is tidied up after the end, such as a stop at the vendor, is part of the outcome.
+  await stack.expectSound();
+  const outcomes = await Promise.all(runs.map(async (run) => ({ ...run, outcome: await outcomeOf(run.id) })));
+  for (const { fault, vendor, outcome } of outcomes)
+    expect(outcome.submitsMax, `${fault.kind} at ${vendor}: submits of one attempt`).toBeLessThanOrEqual(1);
+  const markdown = renderFaults(vendors, faultCases, (kind, vendor) => {
+    const found = outcomes.find((run) => run.fault.kind === kind && run.vendor === vendor);
+    if (found === undefined) throw new Error(`nobody tried ${kind} at ${vendor}`);
+    return found.outcome;
+  });
+  await expect(markdown).toMatchFileSnapshot(join(import.meta.dirname, '../../docs/faults.md'));
+});
+
+/** Patient, but for the fault that patience is for: what is late is then not a race of two targets. */
+async function order(vendor: Vendor, { kind, marker }: FaultCase): Promise<string> {
+  const prompt = `[sim:${marker.replace(/^[a-z0-9-]+/, (name) => `${name}@${vendor}/`)}] a harbour`;
+  const patience = kind === 'stuck' ? {} : { patience_seconds: 3_600 };
+  const { id } = await stack.accept({ model: routes[vendor].model, prompt, ...patience });
+  return id;
+}
+
+interface AttemptRow {
+  readonly target: number;
+  readonly evidence: string | null;
+  readonly code: string | null;
+}
+
+async function outcomeOf(id: string): Promise<Outcome> {
+  const [video, { rows }, submits] = await Promise.all([
+    stack.get(id),
+    stack.pool.query<AttemptRow>(
+      // A submit that stays ambiguous is given up after its longest duration, which is soon here and of no interest.
+      `SELECT target,
+              CASE WHEN state <> 'unknown' OR operation IS NOT NULL THEN evidence END AS evidence,
+              CASE WHEN state = 'unknown' AND operation IS NULL THEN 'ambiguous_submit'
+                   ELSE coalesce(failure ->> 'code', (SELECT data ->> 'failure' FROM job_events e
+                                                      WHERE e.job = a.job AND kind = 'asset.failed'
+                                                        AND (data ->> 'attempt')::int = a.attempt)) END AS code
+       FROM attempts a WHERE job = $1 ORDER BY attempt`,
+      [id],
+    ),
+    stack.vendor.submits(),
+  ]);
+  const { rows: served } = await stack.pool.query<{ target: number }>(
+    `SELECT target FROM attempts a JOIN jobs j ON j.id = a.job AND j.served_attempt = a.attempt WHERE j.id = $1`,
+    [id],
+  );
+  const counts = new Map<string, number>();
+  for (const { correlation = '', submits: count } of submits)
+    if (correlation.startsWith(id)) counts.set(correlation, (counts.get(correlation) ?? 0) + count);
+  return {
+    status: video.status,
+    code: video.error?.code ?? null,
+    servedBy: served[0] === undefined ? null : served[0].target === 0 ? 'first' : 'second',
+    triesAtFirst: rows.filter(({ target }) => target === 0).length,
+    firstCode: rows[0]?.code ?? null,
+    firstEvidence: rows[0]?.evidence ?? null,
+    submitsMax: Math.max(0, ...counts.values()),
+  };
+}

@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest';
+
+import { searchList, type ListPage } from '../../src/providers/search-list.ts';
+
+interface Item {
+  readonly id: string;
+  readonly age?: number;
+}
+
+test('reads from the first page to where the vendor says that it ends', async () => {
+  const { found, places } = await search({ items: [ours('a')], next: 'two' }, { items: [ours('b')] });
+  expect(found).toEqual(['a', 'b']);
+  expect(places).toEqual([undefined, 'two']);
+});
+
+test('stops at what is too old, and does not take it for ours', async () => {
+  const { found, places } = await search({ items: [ours('a'), { id: 'ours-old', age: 9 }, ours('b')], next: 'two' });
+  expect([found, places.length]).toEqual([['a', 'b'], 1]);
+});
+
+test('an empty page in the middle is no end', async () => {
+  const { found } = await search({ items: [], next: 'two' }, { items: [ours('a')] });
+  expect(found).toEqual(['a']);
+});
+
+test('what moved to the next page counts once, and a page of nothing else is the end', async () => {
+  const { found, places } = await search(
+    { items: [ours('a')], next: 'two' },
+    { items: [ours('a'), ours('b')], next: 'three' },
+    { items: [ours('b')], next: 'four' },
+  );
+  expect([found, places.length]).toEqual([['a', 'b'], 3]);
+});
+
+test('a list without an end is "none" for nobody, and bounded', async () => {
+  let pages = 0;
+  const endless = async () => ({ items: [{ id: `other-${(pages += 1)}` }], next: 'more' });
+  const searching = searchList({ readPage: endless, isOlder: () => false, isOurs: ({ id }) => id === 'ours' });
+  await expect(searching).rejects.toMatchObject({ failure: { vendorCode: 'list_too_long' } });
+  expect(pages).toBe(100);
+});
+
+test('in a list without an end, one that was found is one that was found', async () => {
+  let pages = 0;
+  const endless = async () => ({ items: [{ id: `item-${(pages += 1)}` }], next: 'more' });
+  const found = await searchList({ readPage: endless, isOlder: () => false, isOurs: ({ id }) => id === 'item-7' });
+  expect(found).toEqual([{ id: 'item-7' }]);
+});
+
+test('a page that cannot be read ends the search with its error', async () => {
+  await expect(search({ items: [ours('a')], next: 'two' })).rejects.toThrow('no such page');
+});
+
+function ours(id: string): Item {
+  return { id: `ours-${id}` };
+}
+
+async function search(...pages: readonly ListPage<Item>[]) {
+  const places: (string | undefined)[] = [];
+  const found = await searchList<Item>({
+    readPage: async (place) => {
+      const page = pages[places.length];
+      places.push(place);
+      if (!page) throw new Error('no such page');
+      return page;
+    },
+    isOlder: ({ age = 0 }) => age > 5,
+    isOurs: ({ id }) => id.startsWith('ours-'),
+  });
+  return { found: found.map(({ id }) => id.replace('ours-', '')), places };
+}
