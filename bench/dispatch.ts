@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { TemporalServerKind } from '../src/embedded/temporal-server-kind.ts';
 import type { LoadReport } from './load-generator.ts';
 import { forkProgram, messageOf } from './program.ts';
 import { openStage, type Stage, startSimulator, startSpillway } from './stage.ts';
@@ -8,6 +9,7 @@ import { withClient } from './transactions.ts';
 export interface DispatchOptions {
   readonly ratePerSecond: number;
   readonly seconds: number;
+  readonly temporal: TemporalServerKind;
 }
 
 interface Waits {
@@ -20,7 +22,7 @@ interface Waits {
 
 /** From the acceptance of a job to the POST at the provider, while slots are free: grant, mail, workflow, ledger. */
 export async function benchDispatch(options: DispatchOptions, say: (line: string) => void): Promise<object> {
-  const stage = await openStage({ temporal: true });
+  const stage = await openStage(options);
   try {
     const programs = [
       await startSimulator(stage),
@@ -37,7 +39,14 @@ export async function benchDispatch(options: DispatchOptions, say: (line: string
         ['ms', waits.p50, waits.p90, waits.p99, waits.max],
       ]),
     );
-    return { bench: 'dispatch', figure: rounded(waits.p99), unit: 'ms', jobs: waits.jobs, errors };
+    return {
+      bench: 'dispatch',
+      temporal: options.temporal,
+      figure: rounded(waits.p99),
+      unit: 'ms',
+      jobs: waits.jobs,
+      errors,
+    };
   } finally {
     await stage.stop();
   }

@@ -1,3 +1,4 @@
+import type { TemporalServerKind } from '../src/embedded/temporal-server-kind.ts';
 import { noiseWarning } from './cpu.ts';
 import { openStage, startSimulator } from './stage.ts';
 import { rounded, type Row, table } from './table.ts';
@@ -13,11 +14,12 @@ import {
 export interface LifecycleOptions extends LifecycleSettings {
   readonly rounds: number;
   readonly variants: readonly VariantName[];
+  readonly temporal: TemporalServerKind;
 }
 
 /** The same job in three ways on the same servers, one after the other; every second round backwards. */
 export async function benchLifecycle(options: LifecycleOptions, say: (line: string) => void): Promise<object> {
-  const stage = await openStage({ temporal: true });
+  const stage = await openStage(options);
   try {
     const simulator = await startSimulator(stage);
     try {
@@ -38,7 +40,7 @@ export async function benchLifecycle(options: LifecycleOptions, say: (line: stri
         }
       }
       tell(say, options, results);
-      return summary(results);
+      return { ...summary(results), temporal: options.temporal };
     } finally {
       await simulator.stop();
     }
@@ -73,6 +75,11 @@ function sum(results: readonly VariantResult[], value: (result: VariantResult) =
 
 const processes = ['temporal', 'postgres', 'api', 'worker', 'simulator', 'client', 'bench'];
 
+const servers: Readonly<Record<TemporalServerKind, string>> = {
+  dev: 'Temporal dev server on SQLite',
+  postgres: 'Temporal on the same Postgres',
+};
+
 function tell(say: (line: string) => void, options: LifecycleOptions, results: readonly VariantResult[]): void {
   const columns = options.variants.map((name) => ({ name, runs: of(results, name) }));
   const row = (name: string, value: (runs: readonly VariantResult[]) => string | number): Row => [
@@ -80,7 +87,7 @@ function tell(say: (line: string) => void, options: LifecycleOptions, results: r
     ...columns.map(({ runs }) => value(runs)),
   ];
   say(
-    `\nlifecycle: ${options.jobs} jobs at once, ${options.rounds} round(s), at most ${options.submittingMax} submits open, Temporal dev server on SQLite\n`,
+    `\nlifecycle: ${options.jobs} jobs at once, ${options.rounds} round(s), at most ${options.submittingMax} submits open, ${servers[options.temporal]}\n`,
   );
   say(
     table([

@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { startEmbeddedPostgres } from '../src/embedded/postgres.ts';
 import { choosePorts } from '../src/embedded/ports.ts';
-import { findTemporalCli } from '../src/embedded/temporal-cli.ts';
-import { startDevServer } from '../src/embedded/temporal.ts';
+import type { TemporalServerKind } from '../src/embedded/temporal-server-kind.ts';
 import type { Measured } from './cpu.ts';
 import { type Program, runProgram, startProgram } from './program.ts';
+import { startTemporal } from './temporal.ts';
 
 /** The repository's root; every program of the bench runs from here. */
 export const root = join(import.meta.dirname, '..');
+const cacheDirectory = join(root, '.spillway/cache');
 
 export interface Stage {
   readonly directory: string;
@@ -40,7 +41,7 @@ const quiet = (): void => undefined;
  * Servers of our own in a directory of our own, which is gone afterwards. Postgres syncs as it would in production: a
  * 202 that is not on the disk is not what we measure.
  */
-export async function openStage({ temporal }: { readonly temporal: boolean }): Promise<Stage> {
+export async function openStage({ temporal }: { readonly temporal: TemporalServerKind | false }): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'spillway-bench-'));
   // The account that runs Postgres for root has to reach it.
   await chmod(directory, 0o755);
@@ -51,7 +52,10 @@ export async function openStage({ temporal }: { readonly temporal: boolean }): P
   try {
     const postgres = await startEmbeddedPostgres({ directory: join(directory, 'postgres'), log: quiet });
     started.push(postgres.stop);
-    const server = temporal ? await startTemporal(directory) : undefined;
+    const server =
+      temporal === false
+        ? undefined
+        : await startTemporal(temporal, { directory, postgresUrl: postgres.url, cacheDirectory });
     if (server !== undefined) started.push(server.stop);
     const [api = 0, ops = 0, simulator = 0] = Object.values(
       await choosePorts(join(directory, 'ports.json'), ['api', 'ops', 'simulator']),
@@ -138,14 +142,6 @@ function programOf(stage: Stage, name: string) {
       SIMULATOR_TIME_SCALE: '1',
     },
   } as const;
-}
-
-async function startTemporal(directory: string) {
-  const { TEMPORAL_CLI_PATH: configuredPath, PATH: searchPath } = process.env;
-  const cacheDirectory = join(root, '.spillway/cache');
-  const cliPath = await findTemporalCli({ configuredPath, searchPath, cacheDirectory, log: quiet });
-  const databaseFile = join(directory, 'temporal', 'temporal.db');
-  return await startDevServer({ cliPath, databaseFile, searchAttributes: {}, log: quiet });
 }
 
 /** The catalogue that we ship, but for the account's limits: those would be what is measured. */

@@ -65,6 +65,7 @@ export async function runTextbook(
     PORT: String(stage.ports.api),
     VENDOR_ORIGIN: `http://127.0.0.1:${stage.ports.simulator}`,
     CALLBACK_ORIGIN: origin,
+    VIDEO_DIRECTORY: join(stage.directory, 'textbook-videos'),
   };
   const start = (part: 'api' | 'worker', readyText: string): Promise<Program> =>
     startProgram({
@@ -76,7 +77,7 @@ export async function runTextbook(
     });
   await withClient(stage.databaseUrl, (client) =>
     client.query(`CREATE TABLE IF NOT EXISTS textbook_jobs
-      (id text PRIMARY KEY, prompt text NOT NULL, status text NOT NULL, video_url text, finished_at timestamptz)`),
+      (id text PRIMARY KEY, prompt text NOT NULL, status text NOT NULL, video_path text, finished_at timestamptz)`),
   );
   return await runServed(stage, settings, async () => ({
     name: 'textbook',

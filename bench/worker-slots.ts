@@ -1,4 +1,4 @@
-/** The slots and polls of our own worker (src/main/run-worker.ts), for those it is compared with. */
+/** The slots and polls of our own worker (src/main/create-workers.ts), for those it is compared with. */
 export const workerSlots = {
   maxConcurrentWorkflowTaskExecutions: 100,
   maxConcurrentLocalActivityExecutions: 100,
@@ -7,3 +7,6 @@ export const workerSlots = {
   maxConcurrentWorkflowTaskPolls: 20,
   maxCachedWorkflows: 1_000,
 } as const;
+
+/** Those of the worker that copies videos. */
+export const storeSlots = { maxConcurrentActivityTaskExecutions: 20, maxConcurrentActivityTaskPolls: 2 } as const;

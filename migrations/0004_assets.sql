@@ -1,7 +1,8 @@
 -- Up Migration
 
--- A video of ours: our own copy, with what is needed to prove that it is whole. Expand only: nothing that an older build
--- reads changes its meaning, but for settle_job, which from here on wants the copy before it calls a job completed.
+-- A video of ours: our own copy, with what is needed to prove that it is whole. Expand only, but for two things: settle_job
+-- from here on wants the copy before it calls a job completed, and failures go by other names (below). An older build can
+-- do neither, so none may run beside this one.
 -- The row is written before the first byte, so that whoever dies in between leaves nothing that nobody would remove.
 CREATE TABLE assets (
   job           job_id NOT NULL,
@@ -39,7 +40,8 @@ ALTER TABLE jobs
 CREATE INDEX jobs_with_input ON jobs (tenant, finished_at)
   WHERE (input_image IS NOT NULL OR input_url IS NOT NULL) AND input_removed_at IS NULL;
 
--- A place that was promised for a picture: the client PUTs it there, and names the id in its requests.
+-- A place that was promised for a picture: the client PUTs it there, and names the id in its requests. Also the note of a
+-- picture whose job is about to be accepted: accepting it deletes the row, so retention finds what no job came of.
 CREATE TABLE uploads (
   id            text COLLATE "C" PRIMARY KEY,
   tenant        text COLLATE "C" NOT NULL,
@@ -59,7 +61,26 @@ CREATE TABLE signing_keys (
 INSERT INTO signing_keys (id, secret)
 VALUES ('urls', decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'));
 
--- Before the first byte. One of:
+-- What was asked for and never sent: the place in line goes, and the permit that came of it is free again. The caller holds
+-- the job's lock, so whoever begins an attempt either did so before, or finds its permit gone.
+CREATE FUNCTION withdraw_unsent(p_job job_id) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  released permits%ROWTYPE;
+BEGIN
+  DELETE FROM tickets WHERE job = p_job;
+  FOR released IN
+    DELETE FROM permits
+    WHERE job = p_job AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = p_job AND a.attempt = permits.attempt)
+    RETURNING permits.*
+  LOOP
+    PERFORM append_refund(released.price_usd_micros, 0);
+  END LOOP;
+  DELETE FROM mailbox WHERE job = p_job AND kind = 'permit';
+END $$;
+
+-- Before the first byte. Nobody is to be paid beside a video that is made, so what was not sent yet is withdrawn: a copy may
+-- take an hour, and nobody holds capacity for the case that it fails. One of:
 --   go         there is no copy yet: make one;
 --   kept       there is one already;
 --   failed     it was found that there never will be one: here is why;
@@ -80,6 +101,7 @@ BEGIN
   ELSIF asset.failure IS NOT NULL THEN
     RETURN QUERY SELECT 'failed', asset.failure;
   ELSE
+    PERFORM withdraw_unsent(p_job);
     -- A day: longer than any copy takes, and what a crash has left of one is gone after it.
     INSERT INTO assets (job, attempt, tenant, key, stored_at, expires_at)
     VALUES (p_job, p_attempt, job.tenant, p_key, NULL, clock_timestamp() + interval '1 day')
@@ -145,8 +167,7 @@ RETURNS TABLE (phase text, served_attempt integer, failure jsonb, was_settled_no
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-  job      jobs%ROWTYPE;
-  released permits%ROWTYPE;
+  job jobs%ROWTYPE;
 BEGIN
   SELECT * INTO job FROM jobs WHERE id = p_job FOR NO KEY UPDATE;
   IF NOT FOUND THEN
@@ -172,18 +193,10 @@ BEGIN
   INSERT INTO job_events (job, seq, kind, data)
   VALUES (p_job, job.event_seq + 1, 'job.' || p_phase,
           jsonb_strip_nulls(jsonb_build_object('attempt', p_attempt, 'failure', p_failure ->> 'code')));
-  DELETE FROM tickets WHERE tickets.job = p_job;
   -- What was granted and never submitted is free again; what the provider still works on is a zombie.
-  FOR released IN
-    DELETE FROM permits
-    WHERE permits.job = p_job
-      AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = p_job AND a.attempt = permits.attempt)
-    RETURNING permits.*
-  LOOP
-    PERFORM append_refund(released.price_usd_micros, 0);
-  END LOOP;
+  PERFORM withdraw_unsent(p_job);
   UPDATE permits SET zombie_since = clock_timestamp(), submitting = false WHERE permits.job = p_job AND zombie_since IS NULL;
-  DELETE FROM mailbox WHERE mailbox.job = p_job AND kind IN ('permit', 'cancel');
+  DELETE FROM mailbox WHERE mailbox.job = p_job AND kind = 'cancel';
   -- A copy that serves nobody is due for removal at once; one that is being made is, once nobody can be making it.
   UPDATE assets SET expires_at = clock_timestamp()
   WHERE assets.job = p_job AND stored_at IS NOT NULL AND removed_at IS NULL

@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 
+/** `localhost:8080` is a URL too, of the scheme `localhost`. */
+const webUrl = z.url({ protocol: /^https?$/, error: 'has to begin with http:// or https://' });
+
 /**
  * Every environment variable there is: its form, its default, and one sentence of why. README's table is checked
  * against this list by a test. Read here and nowhere else.
@@ -20,7 +23,7 @@ export const variables = {
     .string()
     .optional()
     .describe('The `temporal` binary for the embedded dev server, when it is not on `PATH`.'),
-  TEMPORAL_UI_URL: z.url().optional().describe('Where Temporal UI is, for links.'),
+  TEMPORAL_UI_URL: webUrl.optional().describe('Where Temporal UI is, for links.'),
   SPILLWAY_API_KEY: z
     .string()
     .min(16)
@@ -36,10 +39,11 @@ export const variables = {
     .default(9090)
     .describe('Port of `/healthz`, `/readyz` and `/metrics`.'),
   OPS_HOST: z.string().default('127.0.0.1').describe('Address of that port. It is not for the public.'),
-  PUBLIC_URL: z
-    .url()
+  PUBLIC_URL: webUrl
     .optional()
-    .describe('Where providers reach this API. Without it no callback is registered and every job is polled.'),
+    .describe(
+      'Where providers reach this API, by https. Without it no callback is registered and every job is polled.',
+    ),
   SPEND_CAP_USD: z
     .union([z.literal('none'), z.coerce.number().nonnegative()])
     .optional()
@@ -58,9 +62,8 @@ export const variables = {
     .optional()
     .describe('Pictures and videos go to this bucket. Keys come from the usual places of the AWS SDK.'),
   S3_REGION: z.string().default('us-east-1').describe('Region of the bucket.'),
-  S3_ENDPOINT: z.url().optional().describe('Another S3-compatible service than AWS.'),
-  S3_PUBLIC_ENDPOINT: z
-    .url()
+  S3_ENDPOINT: webUrl.optional().describe('Another S3-compatible service than AWS.'),
+  S3_PUBLIC_ENDPOINT: webUrl
     .optional()
     .describe('Where clients reach that service, for signed URLs. Default: `S3_ENDPOINT`.'),
   S3_PREFIX: z.string().default('').describe('Every key in the bucket begins with it.'),
@@ -85,8 +88,7 @@ export const variables = {
     .positive()
     .default(60)
     .describe('How often Postgres, Temporal and the providers are compared.'),
-  SIMULATOR_URL: z
-    .url()
+  SIMULATOR_URL: webUrl
     .optional()
     .describe('Every provider is played by the simulator there; answers say so. Refused in production.'),
   SIMULATOR_PORT: z.coerce.number().int().min(0).max(65_535).default(8090).describe('Port of `npm run simulator`.'),

@@ -149,6 +149,11 @@ describe('what is wrong', () => {
     );
   });
 
+  test.each(['localhost:8080', 'ftp://files.example.com', 'javascript:alert(1)'])('%s is no URL of ours', (url) => {
+    for (const name of ['PUBLIC_URL', 'SIMULATOR_URL', 'S3_ENDPOINT', 'S3_PUBLIC_ENDPOINT', 'TEMPORAL_UI_URL'])
+      expect(messageOf({ [name]: url })).toBe(`${name}: has to begin with http:// or https://`);
+  });
+
   test('never shows a secret', () => {
     expect(messageOf({ SPILLWAY_API_KEY: 'tooshort' })).not.toContain('tooshort');
   });

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { workerSlots } from '../worker-slots.ts';
-import type { BareActivities } from './workflow.ts';
+import { storeSlots, workerSlots } from '../worker-slots.ts';
+import { type BareActivities, bareQueue, bareStoreQueue } from './contract.ts';
 
 /** Worker and client in one process, without HTTP and without a database of ours: what Temporal itself can do here. */
 
@@ -24,7 +24,6 @@ export interface BareReady {
   readonly kind: 'ready';
 }
 
-const taskQueue = 'bare';
 /** As long as a video takes at the simulator. */
 const videoMs = 300;
 
@@ -38,6 +37,7 @@ const activities: BareActivities = {
   async submit(id) {
     submitted.get(id)?.();
   },
+  async store() {},
   async settle(id) {
     settled.get(id)?.();
   },
@@ -45,12 +45,18 @@ const activities: BareActivities = {
 
 const worker = await Worker.create({
   connection,
-  taskQueue,
+  taskQueue: bareQueue,
   workflowsPath: fileURLToPath(new URL('./workflow.ts', import.meta.url)),
   activities: { ...activities },
   ...workerSlots,
 });
-const running = worker.run();
+const storeWorker = await Worker.create({
+  connection,
+  taskQueue: bareStoreQueue,
+  activities: { ...activities },
+  ...storeSlots,
+});
+const running = Promise.all([worker.run(), storeWorker.run()]);
 process.on('message', (plan: BarePlan) => void run(plan).then((report) => process.send?.(report)));
 process.send?.({ kind: 'ready' } satisfies BareReady);
 await running;
@@ -76,7 +82,12 @@ async function run({ jobs, startingMax }: BarePlan): Promise<BareReport> {
 
 async function start(id: string): Promise<void> {
   const isSubmitted = once(submitted, id);
-  await client.workflow.start('bareVideo', { taskQueue, workflowId: id, args: [id], requestEagerStart: true });
+  await client.workflow.start('bareVideo', {
+    taskQueue: bareQueue,
+    workflowId: id,
+    args: [id],
+    requestEagerStart: true,
+  });
   await isSubmitted;
 }
 

@@ -18,5 +18,7 @@ export interface TextbookActivities {
   submit(input: TextbookInput): Promise<string>;
   /** Fails until the vendor is done: Temporal's retries are the polls. */
   poll(operation: string): Promise<Finished>;
-  settle(id: string, finished: Finished): Promise<void>;
+  /** Copies the video into a folder and returns where it lies. */
+  store(id: string, finished: Finished): Promise<string>;
+  settle(id: string, videoPath: string): Promise<void>;
 }

@@ -1,3 +1,7 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { Pool as PostgresPool } from 'pg';
@@ -5,9 +9,10 @@ import { Pool } from 'undici';
 import { workerSlots } from '../worker-slots.ts';
 import { textbookTaskQueue, type TextbookActivities } from './contract.ts';
 
-const { DATABASE_URL, TEMPORAL_ADDRESS, VENDOR_ORIGIN = '', CALLBACK_ORIGIN = '' } = process.env;
+const { DATABASE_URL, TEMPORAL_ADDRESS, VENDOR_ORIGIN = '', CALLBACK_ORIGIN = '', VIDEO_DIRECTORY = '' } = process.env;
 const pool = new PostgresPool({ connectionString: DATABASE_URL, max: 20 });
 const vendor = new Pool(VENDOR_ORIGIN);
+await mkdir(VIDEO_DIRECTORY, { recursive: true });
 
 const activities: TextbookActivities = {
   async submit({ id, prompt }) {
@@ -20,10 +25,17 @@ const activities: TextbookActivities = {
     if (status !== 'completed' || outputs[0] === undefined) throw new Error('not yet');
     return { videoUrl: outputs[0] };
   },
-  async settle(id, { videoUrl }) {
+  async store(id, { videoUrl }) {
+    const answer = await vendor.request({ method: 'GET', path: new URL(videoUrl).pathname });
+    if (answer.statusCode !== 200) throw new Error(`the video was answered ${answer.statusCode}`);
+    const videoPath = join(VIDEO_DIRECTORY, `${id}.mp4`);
+    await pipeline(answer.body, createWriteStream(videoPath));
+    return videoPath;
+  },
+  async settle(id, videoPath) {
     await pool.query(
-      "UPDATE textbook_jobs SET status = 'completed', video_url = $2, finished_at = clock_timestamp() WHERE id = $1",
-      [id, videoUrl],
+      "UPDATE textbook_jobs SET status = 'completed', video_path = $2, finished_at = clock_timestamp() WHERE id = $1",
+      [id, videoPath],
     );
   },
 };

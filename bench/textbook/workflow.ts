@@ -1,10 +1,10 @@
 import { condition, defineSignal, proxyActivities, setHandler } from '@temporalio/workflow';
 import { type Finished, finishedSignalName, type TextbookActivities, type TextbookInput } from './contract.ts';
 
-const { submit, poll, settle } = proxyActivities<TextbookActivities>({ startToCloseTimeout: '60s' });
+const { submit, poll, store, settle } = proxyActivities<TextbookActivities>({ startToCloseTimeout: '60s' });
 const finishedSignal = defineSignal<[Finished]>(finishedSignalName);
 
-export async function textbookVideo(input: TextbookInput): Promise<Finished> {
+export async function textbookVideo(input: TextbookInput): Promise<string> {
   let finished: Finished | undefined;
   setHandler(finishedSignal, (told) => {
     finished = told;
@@ -12,6 +12,7 @@ export async function textbookVideo(input: TextbookInput): Promise<Finished> {
   const operation = await submit(input);
   await condition(() => finished !== undefined, '60s');
   finished ??= await poll(operation);
-  await settle(input.id, finished);
-  return finished;
+  const videoPath = await store(input.id, finished);
+  await settle(input.id, videoPath);
+  return videoPath;
 }

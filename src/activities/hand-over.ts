@@ -11,15 +11,18 @@ export interface HandedOver {
   readonly refusal?: StartOutcome;
 }
 
+/** Trouble of our own store is thrown: another try may succeed. */
 export async function handOver(deps: ActivityDeps, target: RouteTarget, picture: InputPicture): Promise<HandedOver> {
   if (picture.kind === 'none') return {};
   if (picture.kind === 'unusable') return refused(picture.failure);
   const { key, bytes } = picture;
   const provider = deps.providers.get(target.provider);
-  try {
-    if (provider?.uploadImage) return { url: await provider.uploadImage({ bytes, contentType: 'image/jpeg' }) };
+  if (!provider?.uploadImage) {
     if (deps.store.links) return { url: await deps.store.links.download(key, inputLink) };
     return refused(failureOf('media_fetch', { retry: 'elsewhere' }));
+  }
+  try {
+    return { url: await provider.uploadImage({ bytes, contentType: 'image/jpeg' }) };
   } catch (error) {
     deps.log.warn({ err: error, image: key }, 'input picture could not be handed over');
     return refused(error instanceof ProviderUnreachableError ? error.failure : failureOf('media_fetch'));

@@ -1,11 +1,10 @@
-import { addAbortSignal, type Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { findJobToSubmit, type JobToSubmit } from '../db/attempts.ts';
 import { keepPreparedPicture } from '../db/input-pictures.ts';
 import { type Failure, failureOf } from '../domain/failure.ts';
 import type { JobId } from '../domain/job.ts';
 import { limits } from '../domain/limits.ts';
 import { preparedKey } from '../storage/input-keys.ts';
+import { readObject } from '../storage/read-object.ts';
 import type { ActivityDeps } from './deps.ts';
 import { fetchPicture } from './fetch-picture.ts';
 import { createGate } from './gate.ts';
@@ -51,12 +50,12 @@ interface Place {
 }
 
 async function readPrepared(deps: ActivityDeps, key: string | null): Promise<InputPicture> {
-  const bytes = key === null ? undefined : await readObject(deps, key);
+  const bytes = key === null ? undefined : await readPicture(deps, key);
   return key === null || bytes === undefined ? lost() : { kind: 'ready', key, bytes };
 }
 
 async function prepareStored(deps: ActivityDeps, place: Place): Promise<InputPicture> {
-  const raw = await readObject(deps, place.job.inputImage ?? '');
+  const raw = await readPicture(deps, place.job.inputImage ?? '');
   if (raw !== undefined) return await prepare(deps, place, raw);
   // Another try of this activity, still at work, may have prepared it since, and removed what it was made of.
   const now = await findJobToSubmit(deps.db, place.jobId);
@@ -84,14 +83,10 @@ async function forget({ store, log }: ActivityDeps, key: string | null): Promise
   await store.remove(key).catch((error: unknown) => log.warn({ err: error, key }, 'a raw picture was left behind'));
 }
 
-/** The bytes of an object. Undefined: there is none. */
-async function readObject({ store }: ActivityDeps, key: string): Promise<Buffer | undefined> {
-  const opened = await store.open(key);
-  return opened && (await readWhole(opened.body));
-}
-
-async function readWhole(body: Readable): Promise<Buffer> {
-  return await buffer(addAbortSignal(AbortSignal.timeout(limits.storeWaitMsMax), body));
+/** The bytes of a picture. Undefined: there are none. */
+async function readPicture({ store }: ActivityDeps, key: string): Promise<Buffer | undefined> {
+  const found = await readObject(store, { key, signal: AbortSignal.timeout(limits.storeWaitMsMax) });
+  return found?.content;
 }
 
 function unusable(failure: Failure): InputPicture {

@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { limits } from '../domain/limits.ts';
+import { pictureTypeOf } from '../domain/picture.ts';
 
 /** Bytes that no picture can be made of, however often they are tried. */
 export class UndecodableError extends Error {
@@ -18,6 +19,8 @@ export function limitSharp(): void {
  * device in its metadata, nothing that was hidden behind its end. It runs on a thread of libuv's.
  */
 export async function prepareImage(bytes: Uint8Array): Promise<Buffer> {
+  // An upload may be sent again between its check and its copy, and the library would draw even an SVG.
+  if (pictureTypeOf(bytes) === undefined) throw new UndecodableError('the picture is none that is taken');
   const side = limits.preparedSidePixelsMax;
   try {
     // Cameras write what warrants a warning every day; what is cut off or can't be read is an error.

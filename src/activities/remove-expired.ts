@@ -38,7 +38,7 @@ export function createRemoveExpired(deps: RetentionDeps): RetentionActivities['r
 }
 
 interface Kind<Row> {
-  readonly find: (db: Database, count: number) => Promise<readonly Row[]>;
+  readonly find: (db: Database, page: db.Page) => Promise<readonly Row[]>;
   readonly keysOf: (row: Row) => readonly string[];
   readonly note: (db: Database, rows: readonly Row[]) => Promise<void>;
 }
@@ -50,22 +50,39 @@ interface Batch {
   readonly errors: readonly unknown[];
 }
 
-/** The bytes first, then the note of it: whoever dies in between is repeated, and removes what is gone already. */
+/** As many as a batch has, past those that are stuck: who can't be removed is not to keep all who come after. */
 async function removeBatch<Row>({ db, store }: RetentionDeps, { find, keysOf, note }: Kind<Row>): Promise<Batch> {
-  const rows = await find(db, limits.retentionBatchMax);
+  const count = limits.retentionBatchMax;
+  const errors: unknown[] = [];
+  let removed = 0;
+  for (;;) {
+    const rows = await find(db, { count, skip: errors.length });
+    const page = await removeAll(rows, (row) => removeObjects(store, keysOf(row)));
+    // The bytes first, then the note of it: whoever dies in between is repeated, and removes what is gone already.
+    if (page.gone.length > 0) await note(db, page.gone);
+    removed += page.gone.length;
+    errors.push(...page.errors);
+    const isFull = rows.length >= count;
+    if (!isFull || removed >= count || errors.length >= limits.retentionStuckMax) {
+      return { count: removed, isFull, errors };
+    }
+  }
+}
+
+interface Page<Row> {
+  readonly gone: readonly Row[];
+  readonly errors: readonly unknown[];
+}
+
+async function removeAll<Row>(rows: readonly Row[], remove: (row: Row) => Promise<void>): Promise<Page<Row>> {
   const gone: Row[] = [];
   const errors: unknown[] = [];
   for (let from = 0; from < rows.length; from += limits.removalsAtOnceMax) {
     const some = rows.slice(from, from + limits.removalsAtOnceMax);
-    const removals = await Promise.allSettled(some.map((row) => removeObjects(store, keysOf(row))));
-    some.forEach((row, index) => {
-      const removal = removals[index];
-      if (removal?.status === 'fulfilled') gone.push(row);
-      else errors.push(removal?.reason);
-    });
+    const removals = some.map((row) => remove(row).then(() => gone.push(row)));
+    await Promise.all(removals.map((removal) => removal.catch((error: unknown) => errors.push(error))));
   }
-  if (gone.length > 0) await note(db, gone);
-  return { count: gone.length, isFull: rows.length >= limits.retentionBatchMax, errors };
+  return { gone, errors };
 }
 
 async function removeObjects(store: ObjectStore, keys: readonly string[]): Promise<void> {

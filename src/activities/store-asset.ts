@@ -91,17 +91,21 @@ async function open({ deps, video, signal }: Task, url: string): Promise<RemoteF
   if (files === undefined) {
     throw new Error(`there is no provider ${video.provider} here: keep it, and its key, until its videos are copied`);
   }
-  const file = await files.open({ url, signal }).catch(refuseIfHostile);
-  if (file.status === 200) return file;
+  const file = await files.open({ url, signal }).catch(codeIfHostile);
+  if (typeof file === 'string' || file.status === 200) return file;
   file.body.destroy();
   const vendorCode = `http_${file.status}`;
   if (isPassing(file.status)) throw applicationFailureOf(failureOf('unreachable', { vendorCode }));
   return vendorCode;
 }
 
-function refuseIfHostile(error: unknown): never {
-  if (error instanceof HostileUrlError) throw new UnusableVideoError('hostile_url', { cause: error });
-  throw error;
+const hostile = 'hostile_url';
+
+/** What its text shows never changes. An address may be a fault of the name service, which passes. */
+function codeIfHostile(error: unknown): string {
+  if (!(error instanceof HostileUrlError)) throw error;
+  if (error.rule === 'address') return hostile;
+  throw new UnusableVideoError(hostile, { cause: error });
 }
 
 /** Trouble at the server, which is no word on the file. Everything else is: a signed link that is over may be any 4xx. */
@@ -128,7 +132,8 @@ function retryIfUnreachable(error: unknown): never {
 
 /** A file may be a moment behind its announcement: what is paid for is asked for more than once. */
 function missing(vendorCode: string): Error {
-  if (Context.current().info.attempt >= limits.missingTriesOfAssetMax) return new UnusableVideoError(vendorCode);
+  const triesMax = vendorCode === hostile ? limits.refusedTriesOfAssetMax : limits.missingTriesOfAssetMax;
+  if (Context.current().info.attempt >= triesMax) return new UnusableVideoError(vendorCode);
   return applicationFailureOf(failureOf('output_expired', { retry: 'same', vendorCode }));
 }
 

@@ -5,13 +5,16 @@ import { BacklogFullError, BatchUnansweredError, UnwritableItemError } from './a
 import type { Acceptor, AcceptOutcome } from './accept-jobs.ts';
 import { problemOfBatch } from './batch-problem.ts';
 import type { CheckedImage } from './check-image.ts';
+import type { DatabaseWait } from './database-wait.ts';
 import type { AppDeps } from './deps.ts';
 import { storeAnswered } from './store-wait.ts';
+import type { UploadKeeper } from './upload-keeper.ts';
 import { type UploadedImage, uploadNotFound } from './uploaded-image.ts';
 
 export interface AcceptDeps {
   readonly app: Pick<AppDeps, 'store' | 'logger'>;
   readonly acceptor: Acceptor;
+  readonly keeper: UploadKeeper;
 }
 
 /** The picture of a job, checked as far as that is possible before it is decoded. */
@@ -23,17 +26,18 @@ export type InputImage =
 export interface JobToAccept {
   readonly job: NewJob;
   readonly image: InputImage | undefined;
-  readonly waitMs: number;
+  readonly wait: DatabaseWait;
 }
 
 /**
  * Accepts a job, or throws the problem to answer with. The picture is kept before the job is, because an accepted job
- * has its picture. Where no job came of it, it goes; it stays where that is in doubt.
+ * has its picture. Where no job came of it, it goes; where that is in doubt it stays, and goes by its note if need be.
  */
-export async function acceptWithImage(deps: AcceptDeps, { job, image, waitMs }: JobToAccept): Promise<AcceptOutcome> {
-  const input = await placeImage(deps.app, job, image);
+export async function acceptWithImage(deps: AcceptDeps, order: JobToAccept): Promise<AcceptOutcome> {
+  const { job, wait } = order;
+  const input = await inputOf(deps, order);
   try {
-    const outcome = await deps.acceptor.submit({ ...job, ...input }, waitMs);
+    const outcome = await deps.acceptor.submit({ ...job, ...input }, wait.leftMs());
     if (outcome.kind !== 'accepted') await discard(deps.app, input.inputImage);
     return outcome;
   } catch (error) {
@@ -44,10 +48,24 @@ export async function acceptWithImage(deps: AcceptDeps, { job, image, waitMs }: 
 
 type Input = Pick<NewJob, 'inputImage' | 'inputUrl'>;
 
-async function placeImage(app: AcceptDeps['app'], job: NewJob, image: InputImage | undefined): Promise<Input> {
+async function inputOf(deps: AcceptDeps, { job, image, wait }: JobToAccept): Promise<Input> {
   if (image === undefined) return { inputImage: null, inputUrl: null };
   if (image.kind === 'url') return { inputImage: null, inputUrl: image.url };
-  const key = inputKey({ tenant: job.tenant, jobId: job.id }, image.contentType);
+  const { id, tenant } = job;
+  const key = inputKey({ tenant, jobId: id }, image.contentType);
+  const bytes = image.kind === 'bytes' ? image.bytes.length : image.bytesPromised;
+  // Before the first byte: whoever dies from here to the job's own row leaves nothing that nobody would remove.
+  await deps.keeper.keep({ id, tenant, key, bytes, secondsKept: limits.uploadSecondsKept }, wait.leftMs());
+  await wait.besides(place(deps.app, { key, image }));
+  return { inputImage: key, inputUrl: null };
+}
+
+interface Placement {
+  readonly key: string;
+  readonly image: Exclude<InputImage, { kind: 'url' }>;
+}
+
+async function place(app: AcceptDeps['app'], { key, image }: Placement): Promise<void> {
   try {
     if (image.kind === 'bytes') await storeAnswered(write(app, key, image.bytes));
     // A copy of its own for each job: an upload may be named in many requests, and ends by its own clock.
@@ -57,7 +75,6 @@ async function placeImage(app: AcceptDeps['app'], job: NewJob, image: InputImage
     await discard(app, key);
     throw error;
   }
-  return { inputImage: key, inputUrl: null };
 }
 
 async function write({ store }: AcceptDeps['app'], key: string, body: Buffer): Promise<void> {

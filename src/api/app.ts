@@ -5,6 +5,7 @@ import { createAcceptor } from './accept-jobs.ts';
 import { createByteBudget } from './byte-budget.ts';
 import type { AppDeps } from './deps.ts';
 import { createApiMetrics } from './metrics.ts';
+import { allowAnyOrigin } from './middleware/allow-any-origin.ts';
 import { authenticate } from './middleware/authenticate.ts';
 import { limitUploads } from './middleware/limit-uploads.ts';
 import { methodNotAllowed } from './middleware/method-not-allowed.ts';
@@ -53,8 +54,9 @@ export function createApp(deps: AppDeps): App {
   handler.route('/problems/:code').get(getProblem()).all(methodNotAllowed('GET, HEAD'));
   handler
     .route('/v1/uploads/:id')
+    .all(allowAnyOrigin('PUT'))
     .put(putUpload({ app: deps, signer }))
-    .all(methodNotAllowed('PUT'));
+    .all(methodNotAllowed('PUT, OPTIONS'));
 
   handler.use('/v1', authenticate(deps.apiKey));
   handler.route('/v1/models').get(listModels(deps)).all(methodNotAllowed('GET, HEAD'));
@@ -65,7 +67,11 @@ export function createApp(deps: AppDeps): App {
     .all(methodNotAllowed('POST'));
   handler
     .route('/v1/videos')
-    .post(limitUploads(budget), readJsonBytes(), createVideo({ app: deps, acceptor, spendCap, budget, metrics }))
+    .post(
+      limitUploads(budget),
+      readJsonBytes(),
+      createVideo({ app: deps, acceptor, keeper, spendCap, budget, metrics }),
+    )
     .all(methodNotAllowed('POST'));
   handler
     .route('/v1/videos/:id')

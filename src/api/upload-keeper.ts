@@ -2,13 +2,17 @@ import type { Database } from '../db/pool.ts';
 import { insertUploads, type NewUpload } from '../db/uploads.ts';
 import { limits } from '../domain/limits.ts';
 import { type Batcher, createBatcher } from './accept-batcher.ts';
+import { problemOfBatch } from './batch-problem.ts';
 import { isFaultOfRow, within } from './database-wait.ts';
 
-export type UploadKeeper = Batcher<NewUpload, 'kept'>;
+/** Notes where pictures are about to lie, in batches: a burst of selfies begins with a burst of these. */
+export interface UploadKeeper extends Pick<Batcher<NewUpload, 'kept'>, 'drain'> {
+  /** Resolves once the note is committed, and throws the problem to answer with where it may not be. */
+  keep(upload: NewUpload, waitMs?: number): Promise<void>;
+}
 
-/** Notes promised uploads in batches: a burst of selfies begins with a burst of these. */
 export function createUploadKeeper(pool: Database): UploadKeeper {
-  return createBatcher<NewUpload, 'kept'>({
+  const batcher = createBatcher<NewUpload, 'kept'>({
     async write(uploads) {
       await within(insertUploads(pool, uploads), limits.acceptTryMsMax);
       return uploads.map(() => 'kept');
@@ -20,4 +24,14 @@ export function createUploadKeeper(pool: Database): UploadKeeper {
     triesMax: limits.acceptTriesMax,
     waitMsMax: limits.databaseWaitMsMax,
   });
+  return {
+    drain: () => batcher.drain(),
+    async keep(upload, waitMs) {
+      try {
+        await batcher.submit(upload, waitMs);
+      } catch (error) {
+        throw problemOfBatch(error);
+      }
+    },
+  };
 }

@@ -1,17 +1,19 @@
 import type { PictureType } from '../domain/picture.ts';
 import { limits } from '../domain/limits.ts';
 import { findOwnUpload, type Upload } from '../db/uploads.ts';
+import type { ReadObject } from '../storage/read-object.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { imageProblem, inspectImage } from './check-image.ts';
 import type { DatabaseWait } from './database-wait.ts';
 import type { AppDeps } from './deps.ts';
 import { fieldProblem, type Problem } from './problem.ts';
-import { type ReadObject, readObject, storeAnswered } from './store-wait.ts';
+import { readAnswered } from './store-wait.ts';
 import { isUploadId } from './upload-id.ts';
 
 /** A picture that lies in the store already. */
 export interface UploadedImage {
   readonly key: string;
+  readonly bytesPromised: number;
   readonly contentType: PictureType;
 }
 
@@ -37,7 +39,7 @@ export async function findUploadedImage(deps: UploadDeps, query: UploadQuery): P
   if (found === 'absent')
     throw uploadNotFound(pointer, 'Nothing was sent to this upload yet. PUT the picture to its URL first.');
   if (typeof found === 'string') throw imageProblem(found);
-  return { key: upload.key, contentType: found.contentType };
+  return { key: upload.key, bytesPromised: upload.bytes, contentType: found.contentType };
 }
 
 export function uploadNotFound(pointer: string, message: string): Problem {
@@ -61,5 +63,5 @@ async function inspectUpload({ app, budget }: UploadDeps, { key }: Upload) {
 }
 
 async function read({ store }: Pick<AppDeps, 'store'>, key: string, bytes: number): Promise<ReadObject | undefined> {
-  return await storeAnswered(readObject(store, key, { start: 0, end: bytes - 1 }));
+  return await readAnswered(store, { key, range: { start: 0, end: bytes - 1 } });
 }

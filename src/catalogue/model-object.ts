@@ -24,14 +24,25 @@ export interface RetirementObject extends ProvenanceObject {
   readonly why: string;
   /** `redirect`: its fallbacks serve in its place, and the answer says so. */
   readonly policy: 'redirect' | 'refuse';
+  /** What a length is rounded up to. Null: the next that its fallbacks make. */
+  readonly seconds: readonly number[] | null;
+  /** What is served in the place of a size that none of its fallbacks makes, the most preferred first. */
+  readonly sizes: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface ModeObject {
   readonly seconds: readonly number[];
   readonly sizes: readonly string[];
   readonly prompt_chars_max: number;
-  /** The optional fields that at least one target has a word for. */
+  /** Null: there is no such field. */
+  readonly negative_prompt_chars_max: number | null;
+  /** The optional fields that there is a word for. */
   readonly fields: readonly string[];
+}
+
+/** What one target can make, by the name that its provider has for it. A request is sent only to those that can. */
+export interface TargetModeObject extends ModeObject {
+  readonly vendor_model: string;
 }
 
 /** Where a figure is known from. `assumed`: nobody has said it, and it is our guess. */
@@ -50,7 +61,8 @@ export interface TargetObject {
   readonly provider: string;
   /** Whether this deployment has a key for it. */
   readonly available: boolean;
-  readonly vendor_models: Readonly<Record<InputKind, string | null>>;
+  readonly text: TargetModeObject | null;
+  readonly image: TargetModeObject | null;
   /** Where the names and the values of the vendor's fields are known from. */
   readonly inputs: ProvenanceObject;
   /** Null: the price is unknown. A size without a price has an unknown one. */

@@ -8,6 +8,7 @@ import type {
   PriceObject,
   ProvenanceObject,
   RetirementObject,
+  TargetModeObject,
   TargetObject,
 } from './model-object.ts';
 import {
@@ -16,6 +17,7 @@ import {
   type CatalogueTarget,
   optionalFields,
   type Provenance,
+  type TargetMode,
 } from './schema.ts';
 
 const inputKinds = ['text', 'image'] as const;
@@ -26,7 +28,7 @@ export function publishModels(catalogue: Catalogue, providers: Providers): reado
     const targets = targetsOf(catalogue, model);
     const served = targets.filter(({ target }) => providers.has(target.provider));
     const shown = served.length > 0 ? served : targets;
-    const modes = { text: modeObject(shown, 'text'), image: modeObject(shown, 'image') };
+    const modes = { text: modeOfTargets(shown, 'text'), image: modeOfTargets(shown, 'image') };
     return {
       id,
       object: 'model',
@@ -43,15 +45,28 @@ export function publishModels(catalogue: Catalogue, providers: Providers): reado
 }
 
 /** What targets allow together. A model that nobody here can make shows what it could. */
-function modeObject(targets: readonly NamedTarget[], kind: InputKind): ModeObject | null {
+function modeOfTargets(targets: readonly NamedTarget[], kind: InputKind): ModeObject | null {
   const modes = targets.flatMap(({ target }) => target[kind] ?? []);
-  if (modes.length === 0) return null;
+  return modes.length === 0 ? null : modeObject(modes);
+}
+
+function targetMode(mode: TargetMode | undefined): TargetModeObject | null {
+  return mode === undefined ? null : { vendor_model: mode.model, ...modeObject([mode]) };
+}
+
+function modeObject(modes: readonly TargetMode[]): ModeObject {
   return {
     seconds: unique(modes.flatMap(({ seconds }) => seconds.allowed)).toSorted((left, right) => left - right),
     sizes: unique(modes.flatMap(({ sizes }) => Object.keys(sizes))),
     prompt_chars_max: Math.max(...modes.map((mode) => mode.prompt_chars_max ?? limits.promptCharsMax)),
+    negative_prompt_chars_max: negativeCharsMax(modes.filter((mode) => mode.negative_prompt !== undefined)),
     fields: optionalFields.filter((field) => modes.some((mode) => mode[field] !== undefined)),
   };
+}
+
+function negativeCharsMax(modes: readonly TargetMode[]): number | null {
+  if (modes.length === 0) return null;
+  return Math.max(...modes.map((mode) => mode.negative_prompt_chars_max ?? limits.negativePromptCharsMax));
 }
 
 function unique<Value>(values: readonly Value[]): readonly Value[] {
@@ -60,8 +75,8 @@ function unique<Value>(values: readonly Value[]): readonly Value[] {
 
 function retirementOf({ retired }: CatalogueModel): RetirementObject | null {
   if (retired === undefined) return null;
-  const { since, why, policy } = retired;
-  return { since, why, policy, ...provenanceOf(retired) };
+  const { since, why, policy, seconds = null, sizes } = retired;
+  return { since, why, policy, seconds, sizes, ...provenanceOf(retired) };
 }
 
 function targetObject({ name, target }: NamedTarget, providers: Providers): TargetObject {
@@ -70,7 +85,8 @@ function targetObject({ name, target }: NamedTarget, providers: Providers): Targ
     name,
     provider: target.provider,
     available: provider !== undefined,
-    vendor_models: { text: target.text?.model ?? null, image: target.image?.model ?? null },
+    text: targetMode(target.text),
+    image: targetMode(target.image),
     inputs: provenanceOf(target.inputs),
     price_per_second: priceOf(target),
     typical_seconds: figureOf(target.typical_seconds),

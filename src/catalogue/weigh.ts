@@ -59,7 +59,7 @@ function complaintsOfMode(mode: TargetMode, { request, seconds, size }: FilledWi
   return [...complaints, ...complaintsOfText(mode, request)];
 }
 
-/** By the units of UTF-16, of which there are never fewer than of whatever a vendor counts. */
+/** By the units of UTF-16, of which there are never fewer than characters, however a vendor counts those. */
 function complaintsOfText(mode: TargetMode, request: FilledWish['request']): readonly Complaint[] {
   return (['prompt', 'negative_prompt'] as const).flatMap((field) => {
     const charsMax = mode[`${field}_chars_max`] ?? Number.POSITIVE_INFINITY;

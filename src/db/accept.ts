@@ -34,6 +34,8 @@ export interface InsertedJob {
  * Inserts jobs with their first tickets in one statement. Returns those that it inserted: the others exist already,
  * under their id (an earlier try was committed after all) or under their idempotency key (see `findStandingJobs`).
  *
+ * A picture that lay in wait for its job belongs to it from here on.
+ *
  * Keys are inserted in one order everywhere, so that two batches never wait for each other. Tickets are in the order of
  * ids, which is the order of arrival.
  */
@@ -62,6 +64,8 @@ export async function insertJobs(db: Database, jobs: readonly NewJob[]): Promise
              SELECT id, 1, tenant, coalesce(request ->> 'user', ''), route -> 0 ->> 'pool', 0, priority, 'first', accepted_at,
                     queue_deadline, (route -> 0 ->> 'priceUsdMicros')::bigint
              FROM accepted ORDER BY id
+           ), owned AS (
+             DELETE FROM uploads WHERE id = ANY (ARRAY(SELECT id FROM accepted WHERE input_image IS NOT NULL))
            ), told AS (
              INSERT INTO job_events (job, seq, at, kind) SELECT id, 1, accepted_at, 'job.queued' FROM accepted
            )

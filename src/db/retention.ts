@@ -1,6 +1,13 @@
 import type { JobId } from '../domain/job.ts';
 import type { Database } from './pool.ts';
 
+/** Part of what is due, in the order in which it became so. */
+export interface Page {
+  /** Of those that come first: tried and stuck. */
+  readonly skip: number;
+  readonly count: number;
+}
+
 /** A video whose time is over, with where its bytes lie. */
 export interface ExpiredAsset {
   readonly jobId: JobId;
@@ -12,14 +19,14 @@ export interface ExpiredAsset {
  * Statements of retention compare with `now()`, which an index can be read by; `clock_timestamp()` would walk all of it.
  * Nobody is shut out while the bytes go: whoever finds the same rows removes what is gone already.
  */
-export async function findExpiredAssets(db: Database, count: number): Promise<readonly ExpiredAsset[]> {
+export async function findExpiredAssets(db: Database, { skip, count }: Page): Promise<readonly ExpiredAsset[]> {
   const { rows } = await db.query<ExpiredAsset>({
     name: 'find_expired_assets',
     text: `SELECT job AS "jobId", attempt, key FROM assets
            WHERE removed_at IS NULL AND expires_at <= now()
            ORDER BY expires_at
-           LIMIT $1`,
-    values: [count],
+           LIMIT $1 OFFSET $2`,
+    values: [count, skip],
   });
   return rows;
 }
@@ -44,7 +51,7 @@ export interface ExpiredInput {
   readonly key: string | null;
 }
 
-export async function findExpiredInputs(db: Database, count: number): Promise<readonly ExpiredInput[]> {
+export async function findExpiredInputs(db: Database, { skip, count }: Page): Promise<readonly ExpiredInput[]> {
   const { rows } = await db.query<ExpiredInput>({
     name: 'find_expired_inputs',
     text: `SELECT expired.* FROM tenants CROSS JOIN LATERAL (
@@ -52,10 +59,10 @@ export async function findExpiredInputs(db: Database, count: number): Promise<re
              WHERE (input_image IS NOT NULL OR input_url IS NOT NULL) AND input_removed_at IS NULL
                AND tenant = tenants.id AND finished_at <= now() - tenants.input_days_kept * interval '1 day'
              ORDER BY finished_at
-             LIMIT $1
+             LIMIT $1::int + $2::int
            ) AS expired
-           LIMIT $1`,
-    values: [count],
+           LIMIT $1 OFFSET $2`,
+    values: [count, skip],
   });
   return rows;
 }
@@ -76,11 +83,11 @@ export interface ExpiredUpload {
   readonly key: string;
 }
 
-export async function findExpiredUploads(db: Database, count: number): Promise<readonly ExpiredUpload[]> {
+export async function findExpiredUploads(db: Database, { skip, count }: Page): Promise<readonly ExpiredUpload[]> {
   const { rows } = await db.query<ExpiredUpload>({
     name: 'find_expired_uploads',
-    text: 'SELECT id, key FROM uploads WHERE expires_at <= now() ORDER BY expires_at LIMIT $1',
-    values: [count],
+    text: 'SELECT id, key FROM uploads WHERE expires_at <= now() ORDER BY expires_at LIMIT $1 OFFSET $2',
+    values: [count, skip],
   });
   return rows;
 }

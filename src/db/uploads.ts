@@ -1,7 +1,11 @@
 import type { Database } from './pool.ts';
 import { millis } from './sql.ts';
 
-/** A place that is promised for a picture. Its id is minted by the API, so that a write in doubt can be repeated. */
+/**
+ * A place for a picture that belongs to no job, noted before anything lies there, so that retention finds it: promised to
+ * a client, or taken for a job that is about to be accepted and by its id. The API mints both kinds of id, so that a
+ * write in doubt can be repeated.
+ */
 export interface NewUpload {
   readonly id: string;
   readonly tenant: string;
@@ -10,6 +14,7 @@ export interface NewUpload {
   readonly secondsKept: number;
 }
 
+/** One that arrives late, when its job has been accepted, is no longer wanted: the picture is the job's by then. */
 export async function insertUploads(db: Database, uploads: readonly NewUpload[]): Promise<void> {
   await db.query({
     name: 'insert_uploads',
@@ -17,6 +22,7 @@ export async function insertUploads(db: Database, uploads: readonly NewUpload[])
            SELECT id, tenant, key, bytes, now() + seconds_kept * interval '1 second'
            FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::float8[])
              AS input(id, tenant, key, bytes, seconds_kept)
+           WHERE NOT EXISTS (SELECT FROM jobs WHERE jobs.id = input.id)
            ON CONFLICT (id) DO NOTHING`,
     values: [
       uploads.map(({ id }) => id),

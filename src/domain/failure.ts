@@ -13,7 +13,7 @@ export interface Failure {
 
 /**
  * `same`: the same target may be tried again. `elsewhere`: another target may succeed where this one did not.
- * `never`: the request itself is at fault, and no target will do better.
+ * `never`: the request itself is at fault and no target will do better, or nothing more is to be bought for it.
  */
 export type RetryAdvice = 'same' | 'elsewhere' | 'never';
 
@@ -26,7 +26,8 @@ export type RetryAdvice = 'same' | 'elsewhere' | 'never';
  * - `auth` our credentials were refused
  * - `no_credit` the account has run dry
  * - `rate_limited` certain that nothing was created: too much at once
- * - `unreachable` certain that nothing was created: there was no connection
+ * - `unreachable` certain that nothing was created: there was no connection. Not one of the reference's classes: it is no
+ *   word of the vendor's as `rate_limited` is, which stays in line and alarms nobody, nor did anybody fail at the video
  * - `ambiguous_submit` the POST may have created a job, and its answer was lost
  * - `provider_failed` the vendor took the job and did not make the video
  * - `timed_out` a deadline passed, the vendor's or our own

@@ -1,7 +1,7 @@
 import type { Failure } from './failure.ts';
 import { firstCheckDelayMs } from './poll-schedule.ts';
 import { failureAt, type RouteTarget, runBudgetMs } from './route.ts';
-import { type AttemptStory, type Fact, isLive, type Story, targetOf } from './story.ts';
+import { type AttemptStory, type Fact, isLive, type Story, targetOf, type TicketStory } from './story.ts';
 
 /** Folds one fact in. Whatever is told twice, late or of an attempt that has ended changes nothing. */
 export function heard(story: Story, fact: Fact, now: number): Story {
@@ -22,9 +22,7 @@ export function heard(story: Story, fact: Fact, now: number): Story {
     case 'reported':
       return hearReport(story, fact, now);
     case 'storing':
-      return replace(story, fact.attempt, (attempt) =>
-        attempt.phase === 'finished' ? { ...attempt, phase: 'storing' } : attempt,
-      );
+      return hearStoring(story, fact.attempt, now);
     case 'stored':
       return hearStored(story, fact);
     case 'hint':
@@ -103,6 +101,25 @@ function hearReport(story: Story, { attempt: number, report }: FactOf<'reported'
 /** While the provider itself still queues the job there is nothing to hurry for. */
 function queuedCheckDelayMs(target: RouteTarget): number {
   return Math.min(Math.max(target.typicalMs, 15_000), 60_000);
+}
+
+/**
+ * The copy begins with the withdrawal of what was not sent yet: should it fail, that is asked for anew, under another
+ * number, for a permit may be on its way.
+ */
+function hearStoring(story: Story, number: number, now: number): Story {
+  if (!story.attempts.some((attempt) => attempt.number === number && attempt.phase === 'finished')) return story;
+  const attempts = story.attempts.map((attempt): AttemptStory => {
+    if (attempt.number === number) return { ...attempt, phase: 'storing' };
+    return attempt.phase === 'granted' ? { ...attempt, phase: 'void' } : attempt;
+  });
+  return { ...story, ticket: null, attempts: [...attempts, ...withdrawn(story.ticket, now)] };
+}
+
+function withdrawn(ticket: TicketStory | null, now: number): readonly AttemptStory[] {
+  if (ticket === null) return [];
+  const { attempt: number, target } = ticket;
+  return [{ number, target, grant: '', phase: 'void', since: now, checkAt: now, watchedAt: null }];
 }
 
 /** A copy that could not be made is a failure of its attempt like any other. */

@@ -49,8 +49,12 @@ export const limits = {
   storesAtOnceMax: 20,
   /** How often a file may be missing at its vendor, right after it was announced, before it counts as gone. */
   missingTriesOfAssetMax: 3,
+  /** How often its server may have an address that nobody may dial, over some three minutes, before that is no accident. */
+  refusedTriesOfAssetMax: 8,
   /** Rows that one activity of retention takes on, of each kind. */
   retentionBatchMax: 500,
+  /** Of each kind that one activity finds impossible to remove before it gives up on the rest. */
+  retentionStuckMax: 2_500,
   /** Activities of one run of retention: the next run goes on. */
   retentionRoundsMax: 100,
   /** Objects that are removed at once. */

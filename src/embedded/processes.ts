@@ -14,6 +14,8 @@ export interface Command {
   readonly args: readonly string[];
   readonly account?: Account | undefined;
   readonly directory?: string;
+  /** The whole of its environment. Absent: our own. A secret belongs here: everybody may read a command line. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface ServerProcess {
@@ -145,5 +147,6 @@ function spawnOptions(command: Command) {
   return {
     ...(command.account && { uid: command.account.uid, gid: command.account.gid }),
     ...(command.directory !== undefined && { cwd: command.directory }),
+    ...(command.environment && { env: command.environment }),
   };
 }

@@ -87,7 +87,7 @@ async function thatRuns(path: string | undefined, log: Log): Promise<string | un
   return path;
 }
 
-async function onSearchPath(program: string, searchPath: string): Promise<string | undefined> {
+export async function onSearchPath(program: string, searchPath: string): Promise<string | undefined> {
   for (const directory of searchPath.split(delimiter).filter(Boolean)) {
     const path = await runnable(join(directory, program));
     if (path !== undefined) return path;
@@ -95,7 +95,7 @@ async function onSearchPath(program: string, searchPath: string): Promise<string
   return undefined;
 }
 
-async function runnable(path: string): Promise<string | undefined> {
+export async function runnable(path: string): Promise<string | undefined> {
   try {
     await access(path, constants.X_OK);
     return (await stat(path)).isFile() ? path : undefined;

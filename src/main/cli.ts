@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ConfigError, readConfig } from '../config.ts';
+import { readTemporalServerKind } from '../embedded/temporal-server-kind.ts';
 import { createLogger } from '../logger.ts';
 import { demo } from './demo.ts';
 import { modelsCheck } from './models-check.ts';
@@ -11,6 +12,7 @@ import { runWorker } from './run-worker.ts';
 import { serveOps } from './serve-ops.ts';
 import { joinDatabase, migrateDatabase, readCatalogue, seedDatabase, type Setting, startStack } from './start.ts';
 import { createStarted, type Started, untilSignal } from './stop.ts';
+import { temporalPostgres } from './temporal-postgres.ts';
 import { installRuntime, readTemporalSettings } from './temporal.ts';
 
 const usage = `Usage: spillway <command>
@@ -20,10 +22,12 @@ const usage = `Usage: spillway <command>
              --model NAME      a model of the catalogue
              --prompt TEXT     --selfie FILE
   start      API and worker in one process; runs Postgres and Temporal itself where none are configured
-  migrate    bring the database up to this release
+             --temporal KIND   dev, or postgres as below; for demo and start
+  migrate    bring the database up to this release    needs DATABASE_URL
   api        the API alone          needs DATABASE_URL, TEMPORAL_ADDRESS
   worker     a worker alone         needs DATABASE_URL, TEMPORAL_ADDRESS
   simulator  the vendors' protocols, played on SIMULATOR_PORT
+  temporal:postgres  Postgres and Temporal's own server on it, which takes Go and five minutes to build, once
   models:check  compare the catalogue with what WaveSpeed says today; costs nothing
 `;
 
@@ -36,6 +40,7 @@ const commands: Readonly<Record<string, Command>> = {
   api,
   worker,
   simulator,
+  'temporal:postgres': temporalPostgres,
   'models:check': checkModels,
 };
 
@@ -44,6 +49,7 @@ interface Flags {
   readonly model: string;
   readonly prompt: string;
   readonly selfie: string;
+  readonly temporal: string;
 }
 
 const assets = new URL('../../assets/', import.meta.url);
@@ -53,13 +59,15 @@ function parse(argv: readonly string[]): { command: string | undefined; flags: F
     args: [...argv],
     allowPositionals: true,
     options: {
+      help: { type: 'boolean', short: 'h', default: false },
       once: { type: 'boolean', default: false },
       model: { type: 'string', default: 'wan-2.6' },
       prompt: { type: 'string', default: 'She turns to the camera and smiles, city lights behind her, cinematic' },
       selfie: { type: 'string', default: fileURLToPath(new URL('selfie.jpg', assets)) },
+      temporal: { type: 'string', default: 'dev' },
     },
   });
-  return { command: positionals[0], flags: values };
+  return { command: values.help ? undefined : positionals[0], flags: values };
 }
 
 async function runDemo(setting: Setting, started: Started, flags: Flags): Promise<number> {
@@ -132,9 +140,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const { command, flags } = parse(argv);
   const run = command === undefined ? undefined : commands[command];
   if (command === undefined || run === undefined) {
-    process.stderr.write(usage);
+    (command === undefined ? process.stdout : process.stderr).write(usage);
     return command === undefined ? 0 : 2;
   }
+  const temporalServer = readTemporalServerKind(flags.temporal);
   const { config, secrets } = readConfig();
   const isDemo = command === 'demo';
   const log = createLogger({
@@ -147,7 +156,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const stopped = untilSignal();
   try {
     // A signal ends a command wherever it is; what it was just starting is stopped when it is there.
-    return await Promise.race([run({ config, secrets, log, stopped }, started, flags), stopped.then(() => 0)]);
+    return await Promise.race([
+      run({ config, secrets, log, temporalServer, stopped }, started, flags),
+      stopped.then(() => 0),
+    ]);
   } finally {
     await started.stopAll();
     endWhateverHappens();

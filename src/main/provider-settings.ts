@@ -20,6 +20,16 @@ export function providerSettings(
   return { baseUrl: entry.base_url, otherUrls: entry.other_urls, apiKey, webhookSecret };
 }
 
+/** What takes the place of the pools' presets, if anything. The simulator's account is at the level that it plays. */
+export function accountLevel(
+  { level_variable }: CatalogueProvider,
+  { simulatorUrl, simulator }: Config,
+  secrets: Secrets,
+): string | undefined {
+  if (simulatorUrl !== undefined) return simulator.tier;
+  return level_variable === undefined ? undefined : secrets.variable(level_variable);
+}
+
 /** The simulator serves each vendor under its kind, and the vendor's other places under their names below that. */
 function simulatedPlaces(
   { kind, other_urls }: CatalogueProvider,

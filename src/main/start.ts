@@ -8,6 +8,7 @@ import { claimDeployment } from '../db/deployment.ts';
 import { assertSchemaIsCurrent, migrate } from '../db/migrate.ts';
 import { createPool } from '../db/pool.ts';
 import { setSpendCap, upsertPools } from '../db/pools.ts';
+import type { TemporalServerKind } from '../embedded/temporal-server-kind.ts';
 import { isProviderKind } from '../providers/registry.ts';
 import { type Backends, findBackends } from './embed.ts';
 import { type RunningApi, runApi } from './run-api.ts';
@@ -26,6 +27,8 @@ export interface Setting {
   readonly log: Logger;
   /** Where the log does not go to the terminal: how to tell the person in front of it something. */
   readonly tell?: (line: string) => void;
+  /** Which server is embedded where none is configured: `dev` unless it says `postgres`. */
+  readonly temporalServer?: TemporalServerKind;
   /** Resolves when the process is to stop. */
   readonly stopped: Promise<unknown>;
 }
@@ -41,7 +44,7 @@ export async function readCatalogue({
   const catalogue = isSimulated(config) ? withDurationsScaled(loaded, config.simulator.timeScale) : loaded;
   for (const warning of catalogueWarnings(catalogue)) log.warn({ warning }, 'catalogue');
   const vendors = buildVendors(catalogue, config, secrets);
-  for (const notice of vendors.leftOut) log.info({ notice }, 'provider left out');
+  for (const notice of vendors.notices) log.info({ notice }, 'providers');
   return { catalogue, vendors };
 }
 
@@ -100,7 +103,6 @@ export async function startStack(setting: Setting, started: Started): Promise<St
   await seedDatabase(setting, databaseUrl, vendors);
   const temporal = readTemporalSettings(backends.temporalAddress);
   const { publicUrl } = config.api;
-  if (publicUrl === undefined) log.info('PUBLIC_URL is not set: no callbacks are registered, every job is polled');
 
   const common = { config, secrets, databaseUrl, temporal, catalogue, vendors, publicUrl, log };
   started.add(await runWorker(common));

@@ -1,5 +1,5 @@
 import type { Providers } from '../catalogue/availability.ts';
-import { isLevel, levelNames, limitsOfPool } from '../catalogue/pools.ts';
+import { limitsOfPool } from '../catalogue/pools.ts';
 import type { Catalogue, CatalogueProvider } from '../catalogue/schema.ts';
 import { ConfigError, type Config, type Secrets } from '../config.ts';
 import type { PoolLimits } from '../db/pools.ts';
@@ -7,7 +7,8 @@ import { vendorUrlPolicy } from '../providers/hostile-url.ts';
 import type { VideoProvider } from '../providers/provider.ts';
 import { adapterOf } from '../providers/registry.ts';
 import { createRemoteFiles, type RemoteFiles } from '../providers/remote-file.ts';
-import { providerSettings } from './provider-settings.ts';
+import { accountLevel, providerSettings } from './provider-settings.ts';
+import { faultsOfVendors, noticesOfVendors } from './vendor-faults.ts';
 
 /** The vendors of this deployment, by the catalogue's names: those that it has a key for. */
 export interface Vendors {
@@ -17,8 +18,8 @@ export interface Vendors {
   /** The doors to the files that each hands out. */
   readonly remoteFiles: ReadonlyMap<string, RemoteFiles>;
   readonly pools: readonly PoolLimits[];
-  /** A sentence for each provider of the catalogue that is left out. */
-  readonly leftOut: readonly string[];
+  /** What a person should know at start, a sentence each: who is left out, and whose jobs end later than they might. */
+  readonly notices: readonly string[];
 }
 
 interface Vendor {
@@ -32,7 +33,7 @@ interface Vendor {
 /** Throws `ConfigError` where no provider has a key, or where callbacks could be forged in production. */
 export function buildVendors(catalogue: Catalogue, config: Config, secrets: Secrets): Vendors {
   const entries = Object.entries(catalogue.providers);
-  const faults = entries.flatMap((entry) => faultsOf(entry, config, secrets));
+  const faults = faultsOfVendors(catalogue, { config, secrets });
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
   const vendors = entries.flatMap((entry) => buildVendor(entry, config, secrets) ?? []);
   if (vendors.length === 0) throw noKey(catalogue);
@@ -45,9 +46,7 @@ export function buildVendors(catalogue: Catalogue, config: Config, secrets: Secr
     traits: byName(({ provider: { cancelMeans }, callbacks }) => ({ cancelMeans, callbacks })),
     remoteFiles: byName(({ remoteFiles }) => remoteFiles),
     pools: vendors.flatMap(({ pools }) => pools),
-    leftOut: entries
-      .filter(([name]) => !providers.has(name))
-      .map(([name, { key_variable }]) => `${name}: ${key_variable} is not set, its targets are left out`),
+    notices: noticesOfVendors(catalogue, { config, secrets }),
   };
 }
 
@@ -62,7 +61,7 @@ function buildVendor([name, entry]: Entry, config: Config, secrets: Secrets): Ve
     provider: create(settings),
     callbacks: config.api.publicUrl !== undefined && callbacks !== 'none',
     remoteFiles: createRemoteFiles({ policy: vendorUrlPolicy(settings) }),
-    pools: poolsOf([name, entry], levelOf(entry, config, secrets)),
+    pools: poolsOf([name, entry], accountLevel(entry, config, secrets)),
   };
 }
 
@@ -71,30 +70,6 @@ function poolsOf([provider, { pools }]: Entry, level: string | undefined): reado
     const { outstanding, per_minute } = limitsOfPool(pool, level);
     return { id, provider, outstandingMax: outstanding, perMinuteMax: per_minute };
   });
-}
-
-/** The simulator's account is at the level that it plays. */
-function levelOf({ level_variable }: CatalogueProvider, config: Config, secrets: Secrets): string | undefined {
-  if (config.simulatorUrl !== undefined) return config.simulator.tier;
-  return level_variable === undefined ? undefined : secrets.variable(level_variable);
-}
-
-/** What stands against this provider, though it has a key. */
-function faultsOf([name, entry]: Entry, config: Config, secrets: Secrets): readonly string[] {
-  const settings = providerSettings(entry, config, secrets);
-  if (settings === undefined) return [];
-  const faults: string[] = [];
-  const level = levelOf(entry, config, secrets);
-  if (level !== undefined && !isLevel(level))
-    faults.push(`${entry.level_variable} is ${JSON.stringify(level)}: it has to be one of ${levelNames.join(', ')}.`);
-  const hasCallbacks = config.api.publicUrl !== undefined && adapterOf(entry.kind).callbacks === 'secret';
-  if (config.isProduction && hasCallbacks && settings.webhookSecret === undefined) {
-    const variable = entry.webhook_secret_variable ?? `webhook_secret_variable of ${name} in the catalogue`;
-    faults.push(
-      `${variable} is not set, so callbacks of ${name} could be forged: set it, or leave PUBLIC_URL out and have its jobs polled.`,
-    );
-  }
-  return faults;
 }
 
 function noKey({ providers }: Catalogue): ConfigError {

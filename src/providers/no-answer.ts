@@ -27,6 +27,16 @@ export async function askFreely(http: Http, request: HttpRequest): Promise<HttpR
   }
 }
 
+/** Asks for a confirmation that nobody depends on: no answer is none. */
+export async function isConfirmed(ask: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof ProviderUnreachableError) return false;
+    throw error;
+  }
+}
+
 /** Sends one paid order and reads its answer; silence is read as what it proves. */
 export async function orderOnce(
   send: () => Promise<HttpResponse>,

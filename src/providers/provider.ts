@@ -22,7 +22,10 @@ export interface VideoProvider {
   /** Asks for an operation's state. Throws `ProviderUnreachableError` when there was no readable answer. */
   check(handle: OperationHandle): Promise<Progress>;
 
-  /** Stops or forgets an operation, best effort, as `cancelMeans` says. `true` when the vendor confirmed. */
+  /**
+   * Stops or forgets an operation, best effort, as `cancelMeans` says. `true` when the vendor took our word for it, which
+   * is not yet its end: a check says that.
+   */
   cancel?(handle: OperationHandle): Promise<boolean>;
 
   /**
@@ -59,7 +62,7 @@ export interface StartOrder {
 }
 
 export type StartOutcome =
-  | { readonly kind: 'accepted'; readonly operation: string; readonly running: boolean }
+  | { readonly kind: 'accepted'; readonly operation: string }
   | { readonly kind: 'refused'; readonly failure: Failure }
   | { readonly kind: 'unknown'; readonly failure: Failure };
 
@@ -116,7 +119,6 @@ export interface FindQuery {
 
 export interface FoundOperation {
   readonly operation: string;
-  readonly progress: Progress;
 }
 
 export interface InputImage {

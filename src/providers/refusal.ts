@@ -1,4 +1,4 @@
-import { failureOf, type Failure } from '../domain/failure.ts';
+import { failureOf, type Failure, type FailureCode } from '../domain/failure.ts';
 import { isProofOfRefusal } from './no-answer.ts';
 import { ProviderUnreachableError, type StartOutcome } from './provider.ts';
 
@@ -74,6 +74,11 @@ export function missingOperation(): Failure {
 /** Some vendors have no status for an account that ran dry: only their words can tell. */
 export function speaksOfCredit(message: string): boolean {
   return /\b(balance|credits?|insufficient|top[ -]?up)\b/i.test(message);
+}
+
+/** Of a failure that has no code, or one that nobody knows: to take a refusal for a slip is to shop around with it. */
+export function codeByWords(message: string): FailureCode {
+  return /sensitive|nsfw|policy|moderation/i.test(message) ? 'moderation' : 'provider_failed';
 }
 
 function statusCode({ status }: Refusal): string {

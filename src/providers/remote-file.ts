@@ -21,8 +21,6 @@ export interface RemoteFiles {
 
 export interface FileToOpen {
   readonly url: string;
-  /** One range of bytes, for example `bytes=1048576-`. */
-  readonly range?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -63,7 +61,7 @@ export interface RemoteTimeouts {
 
 type FileHeader = (typeof fileHeaders)[number];
 
-const fileHeaders = ['content-type', 'content-length', 'content-range', 'accept-ranges'] as const;
+const fileHeaders = ['content-type', 'content-length'] as const;
 
 const defaultTimeouts: RemoteTimeouts = {
   connectMs: limits.remoteConnectMsMax,
@@ -85,8 +83,8 @@ export function createRemoteFiles({ policy, lookup, ...settings }: RemoteFilesSe
     pipelining: 1,
   });
   return {
-    async open({ url, range, signal }) {
-      const headers = { ...common, 'accept-encoding': 'identity', ...rangeHeader(range) };
+    async open({ url, signal }) {
+      const headers = { ...common, 'accept-encoding': 'identity' };
       const options = { ...addressOf(checkUrl(url, policy)), method: 'GET', headers } as const;
       const bounds = { totalMs: timeouts.downloadMs, firstByteMs, idleMs, signal };
       const answer = await streamAnswer((exchange) => agent.dispatch(options, exchange), bounds).catch(unwrapRefusal);
@@ -105,12 +103,6 @@ export function createRemoteFiles({ policy, lookup, ...settings }: RemoteFilesSe
 
 function addressOf(url: URL): Pick<Dispatcher.DispatchOptions, 'path'> & { readonly origin: string } {
   return { origin: url.origin, path: url.pathname + url.search };
-}
-
-function rangeHeader(range: string | undefined): Record<string, string> {
-  if (range === undefined) return {};
-  if (!/^bytes=\d{1,15}-\d{0,15}$/.test(range)) throw new Error('a range is bytes=from-to or bytes=from-');
-  return { range };
 }
 
 function selectHeaders(headers: StreamedAnswer['headers']): OpenedFile['headers'] {

@@ -20,6 +20,8 @@ export interface ProviderTimeouts {
   readonly startMs: number;
   /** A question that costs nothing. */
   readonly askMs: number;
+  /** The search of a list, but for its last page: a poll has to be done with it. */
+  readonly listMs: number;
   readonly uploadMs: number;
 }
 
@@ -27,5 +29,6 @@ export const defaultTimeouts: ProviderTimeouts = {
   connectMs: 10_000,
   startMs: 30_000,
   askMs: 15_000,
+  listMs: 25_000,
   uploadMs: 60_000,
 };

@@ -1,7 +1,8 @@
 import { createHmac, timingSafeEqual, type BinaryLike } from 'node:crypto';
 
 import { limits } from '../domain/limits.ts';
-import type { CallbackDelivery } from './provider.ts';
+import type { CallbackDelivery, CallbackReading } from './provider.ts';
+import { parseJson } from './wire-values.ts';
 
 /** What vendors that sign in the manner of Standard Webhooks do each in their own way. */
 export interface SignatureScheme {
@@ -10,11 +11,29 @@ export interface SignatureScheme {
   readonly digestIn: (signature: string) => Buffer | undefined;
 }
 
+export interface SignedCallbacks {
+  /** Absent: nobody gave us the secret, so that a delivery proves nothing. */
+  readonly scheme: SignatureScheme | undefined;
+  /** What a parsed body says; `undefined` when it is nothing that we understand. */
+  readonly reportIn: (body: unknown) => Report | undefined;
+}
+
+type Report = Omit<Extract<CallbackReading, { kind: 'report' }>, 'kind'>;
+
+/** Reads a delivery of a vendor that signs so. Nothing of its body is looked at before its signature. */
+export function readSignedCallback(delivery: CallbackDelivery, { scheme, reportIn }: SignedCallbacks): CallbackReading {
+  const flaw = scheme && signatureFlaw(delivery, scheme);
+  if (flaw) return { kind: 'forged', reason: flaw };
+  const report = reportIn(parseJson(Buffer.from(delivery.rawBody).toString('utf8')));
+  if (!report) return { kind: 'unreadable', reason: 'not_a_prediction' };
+  return scheme ? { kind: 'report', ...report } : { kind: 'unsigned' };
+}
+
 /**
  * What is wrong with a delivery's proof, as a code; `undefined` when it holds. Signed are the id, the timestamp and the
  * raw body; one good entry of several is enough, so that a secret can be rotated.
  */
-export function signatureFlaw(delivery: CallbackDelivery, { key, digestIn }: SignatureScheme): string | undefined {
+function signatureFlaw(delivery: CallbackDelivery, { key, digestIn }: SignatureScheme): string | undefined {
   const id = delivery.headers['webhook-id'];
   const timestamp = delivery.headers['webhook-timestamp'];
   const signatures = delivery.headers['webhook-signature'];

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { NewObject } from './object-store.ts';
+import { orAbort } from './or-abort.ts';
 
 /**
  * Lets `write` have the bytes of a body, chunk by chunk. They end with the signal's reason as soon as it aborts: also
@@ -45,17 +46,11 @@ async function* untilAborted(
   }
 }
 
-/** A race that forgets its loser: one promise for the whole body would remember every chunk that won against it. */
 async function nextOrAbort(
   iterator: AsyncIterator<Uint8Array>,
   signal: AbortSignal | undefined,
 ): Promise<IteratorResult<Uint8Array>> {
   if (!signal) return await iterator.next();
-  return await new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    const settled = (): void => signal.removeEventListener('abort', onAbort);
-    iterator.next().then(resolve, reject).finally(settled);
-  });
+  signal.throwIfAborted();
+  return await orAbort(iterator.next(), signal);
 }

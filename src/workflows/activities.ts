@@ -46,12 +46,15 @@ export async function watchAttempt(order: WatchOrder): Promise<AttemptReport | u
   }
 }
 
-/** A copy that was not made in its time, whoever was slow, or that nobody wants any more. */
+/**
+ * A copy that was not made in its time, or that nobody wants any more. The video is there and paid for, and what is away
+ * is as likely our own store, which would lose the next one too: nobody buys a second one for that.
+ */
 export async function storeAsset(order: StoreOrder): Promise<StoreAnswer> {
   try {
     return await stores.storeAsset(order);
   } catch {
-    return { kind: 'failed', failure: failureOf('timed_out') };
+    return { kind: 'failed', failure: failureOf('timed_out', { retry: 'never' }) };
   }
 }
 

@@ -1,8 +1,9 @@
 import type { RequestListener } from 'node:http';
 import sharp from 'sharp';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { listen, type RunningServer } from '../../src/api/server.ts';
 import type { SubmitOrder } from '../../src/contracts/activities.ts';
+import { limits } from '../../src/domain/limits.ts';
 import { callerUrlPolicy } from '../../src/providers/hostile-url.ts';
 import type { VideoProvider } from '../../src/providers/provider.ts';
 import { createRemoteFiles } from '../../src/providers/remote-file.ts';
@@ -246,6 +247,22 @@ test.each<[string, Partial<ObjectStore>]>([
   },
 );
 
+test('a store that says nothing is waited for so long and no longer, and lets the next picture in', async () => {
+  const order = await orderStored();
+  const late = new AbortController();
+  const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(late.signal);
+  try {
+    const store = storeWith({ open: () => new Promise(() => undefined) });
+    const submitted = Promise.allSettled([bench.run.submitAttempt(order, { store })]);
+    await expect.poll(() => timeout.mock.calls).toContainEqual([limits.storeWaitMsMax]);
+    late.abort(new DOMException('late', 'TimeoutError'));
+    expect(await submitted).toMatchObject([{ reason: { name: 'TimeoutError' } }]);
+  } finally {
+    timeout.mockRestore();
+  }
+  expect(await bench.run.submitAttempt(order)).toEqual({ kind: 'accepted' });
+});
+
 test('the picture of a job that is erased meanwhile does not come back', async () => {
   const order = await orderStored();
   const db = intercept(bench.pool, async (statement) => {
@@ -267,7 +284,7 @@ describe('a vendor that takes no pictures', () => {
     cancelMeans: 'none',
     start: async ({ input }) => {
       inputs.push(input['image']);
-      return { kind: 'accepted', operation: `op-of-link-${inputs.length}`, running: false };
+      return { kind: 'accepted', operation: `op-of-link-${inputs.length}` };
     },
     check: () => Promise.reject(new Error('nobody asks')),
   };
@@ -284,6 +301,15 @@ describe('a vendor that takes no pictures', () => {
       kind: 'accepted',
     });
     expect(inputs).toEqual([`https://bucket.example/${preparedKey(placeOf(order))}?for=86400`]);
+  });
+
+  test('waits for a link that can not be made just now: the activity is tried again, and nothing was sent', async () => {
+    const order = await orderStored();
+    const refuse = () => Promise.reject(new Error('no credentials'));
+    const store = storeWith({ links: { download: refuse, upload: refuse } });
+    const before = inputs.length;
+    await expect(bench.run.submitAttempt(order, { providers, store })).rejects.toThrow('no credentials');
+    expect([inputs.length, await bench.attemptOf(order)]).toEqual([before, {}]);
   });
 
   test('is passed over where it has none', async () => {

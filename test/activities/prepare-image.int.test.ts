@@ -143,6 +143,8 @@ test('the event loop goes on meanwhile', async () => {
 test.each<[string, () => Buffer | Promise<Buffer>]>([
   ['nothing', () => Buffer.alloc(0)],
   ['a text', () => Buffer.from('hello')],
+  ['an SVG', () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')],
+  ['a GIF', () => noisy(64, 48).gif().toBuffer()],
   ['a JPEG that is cut off', async () => (await noisy(640, 480).jpeg().toBuffer()).subarray(0, 20_000)],
   ['a PNG that is cut off', async () => (await noisy(640, 480).png().toBuffer()).subarray(0, 20_000)],
   ['a WebP that is cut off', async () => (await noisy(640, 480).webp().toBuffer()).subarray(0, 20_000)],

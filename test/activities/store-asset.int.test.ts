@@ -19,6 +19,7 @@ import type { StoreAnswer } from '../../src/domain/story.ts';
 import { vendorUrlPolicy } from '../../src/providers/hostile-url.ts';
 import { type Progress, ProviderUnreachableError, type VideoProvider } from '../../src/providers/provider.ts';
 import { createRemoteFiles } from '../../src/providers/remote-file.ts';
+import type { LookupAll } from '../../src/providers/safe-connect.ts';
 import { createLocalObjectStore } from '../../src/storage/local-object-store.ts';
 import { assetKey, type ObjectStore } from '../../src/storage/object-store.ts';
 import { createLedgerBench, type LedgerBench } from '../db/ledger-bench.ts';
@@ -52,6 +53,7 @@ interface Changes {
   readonly provider?: string;
   /** How long the door waits for the next bytes. */
   readonly idleMs?: number;
+  readonly lookup?: LookupAll;
 }
 
 interface Run {
@@ -69,10 +71,15 @@ function begin(job: string, changes: Changes = {}): Run {
   };
   const policy = vendorUrlPolicy({ baseUrl: files.origin, plainHttpAllowed: true });
   const name = changes.provider ?? 'vendor';
+  const door = createRemoteFiles({
+    policy,
+    timeouts: { idleMs: changes.idleMs ?? 1_000 },
+    ...(changes.lookup && { lookup: changes.lookup }),
+  });
   const deps: StoreDeps = {
     db: bench.pool,
     providers: new Map([[name, vendor]]),
-    remoteFiles: new Map([[name, createRemoteFiles({ policy, timeouts: { idleMs: changes.idleMs ?? 1_000 } })]]),
+    remoteFiles: new Map([[name, door]]),
     store: { ...store, ...changes.store },
     log: pino({ level: 'silent' }),
   };
@@ -366,6 +373,41 @@ describe('a video that is not where it was announced', () => {
   });
 });
 
+describe('a video at an address that nobody may dial', () => {
+  /** What the name of its server means for the time being. */
+  const privateAddress = async () => [{ address: '127.0.0.1', family: 4 }];
+  const check = async (): Promise<Progress> => ({ kind: 'finished', video: { url: 'https://vendor.example/1.mp4' } });
+
+  test('may be a fault of the name service, and is gone only after many tries', async () => {
+    const job = await bench.finishJob({ videoUrl: 'https://vendor.example/1.mp4' });
+    const changes = { check, lookup: privateAddress };
+    for (const tries of [1, limits.missingTriesOfAssetMax, limits.refusedTriesOfAssetMax - 1])
+      expect(await failureIn(job, { ...changes, tries })).toMatchObject({
+        nonRetryable: false,
+        message: 'output_expired: hostile_url',
+      });
+    expect(await eventsOf(job)).toEqual([]);
+    expect(await run(job, { ...changes, tries: limits.refusedTriesOfAssetMax })).toEqual(unusable('hostile_url'));
+  });
+
+  test('is fetched from where its vendor says that it lies now', async () => {
+    const job = await bench.finishJob({ videoUrl: 'https://vendor.example/2.mp4' });
+    const video = { url: files.serve('/of-another-name.mp4', whole(videoBytes())) };
+    const changes = { lookup: privateAddress, check: async (): Promise<Progress> => ({ kind: 'finished', video }) };
+    expect(await run(job, changes)).toEqual({ kind: 'stored' });
+  });
+
+  test.each(['https://127.0.0.1/video.mp4', 'https://[::ffff:10.0.0.1]/video.mp4'])(
+    'is never dialled, as often as it is tried: %s',
+    async (url) => {
+      const job = await bench.finishJob({ videoUrl: url });
+      const same = { check: async (): Promise<Progress> => ({ kind: 'finished', video: { url } }) };
+      expect(await failureIn(job, same)).toMatchObject({ message: 'output_expired: hostile_url' });
+      expect(await run(job, { ...same, tries: limits.refusedTriesOfAssetMax })).toEqual(unusable('hostile_url'));
+    },
+  );
+});
+
 describe('what is not usable fails at once, says why, and leaves nothing behind', () => {
   const page = Buffer.from('<!doctype html><title>Sign in</title>'.padEnd(2_000));
   const heic = videoBytes();
@@ -411,8 +453,6 @@ describe('what is not usable fails at once, says why, and leaves nothing behind'
 
   test.each([
     'http://169.254.169.254/latest/meta-data',
-    'https://127.0.0.1/video.mp4',
-    'https://[::ffff:10.0.0.1]/video.mp4',
     'file:///etc/passwd',
     'https://user:password@vendor.example/video.mp4',
     'not a URL',

@@ -61,7 +61,7 @@ describe('an accepted order', () => {
       cancelMeans: 'none',
       start: async (order) => {
         orders.push(order);
-        return { kind: 'accepted', operation: `op-${orders.length}`, running: false };
+        return { kind: 'accepted', operation: `op-${orders.length}` };
       },
       check: () => Promise.reject(new Error('nobody asks')),
     };

@@ -3,8 +3,11 @@ import { expect, test } from 'vitest';
 import { BacklogFullError, BatchUnansweredError, UnwritableItemError } from '../../src/api/accept-batcher.ts';
 import type { AcceptOutcome } from '../../src/api/accept-jobs.ts';
 import { acceptWithImage, type InputImage } from '../../src/api/accept-with-image.ts';
+import type { DatabaseWait } from '../../src/api/database-wait.ts';
 import { Problem } from '../../src/api/problem.ts';
+import type { UploadKeeper } from '../../src/api/upload-keeper.ts';
 import type { NewJob } from '../../src/db/accept.ts';
+import type { NewUpload } from '../../src/db/uploads.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { target } from './api-bench.ts';
 
@@ -22,13 +25,20 @@ const sent: InputImage = { kind: 'bytes', bytes: Buffer.from('picture'), content
 const uploaded: InputImage = {
   kind: 'upload',
   key: 'uploads/default/upload_1.jpg',
+  bytesPromised: 9,
   contentType: 'image/webp',
   pointer: '/input_reference',
 };
 
+const note = { id: 'video_1', tenant: 'default', secondsKept: 86_400 };
+
 type Submit = (job: NewJob, waitMs?: number) => Promise<AcceptOutcome>;
 
-function setup(submit: Submit, overrides: Partial<ObjectStore> = {}) {
+interface Trouble extends Partial<ObjectStore> {
+  readonly keep?: UploadKeeper['keep'];
+}
+
+function setup(submit: Submit, { keep, ...overrides }: Trouble = {}) {
   const kept = new Set(['uploads/default/upload_1.jpg']);
   const store: ObjectStore = {
     write: async (key) => void kept.add(key),
@@ -38,12 +48,19 @@ function setup(submit: Submit, overrides: Partial<ObjectStore> = {}) {
     remove: async (key) => void kept.delete(key),
     ...overrides,
   };
-  const acceptor = { submit, drain: async () => undefined };
-  const app = { store, logger: pino({ level: 'silent' }) };
-  const accept = (image: InputImage | 'none' = sent) =>
-    acceptWithImage({ app, acceptor }, { job, image: image === 'none' ? undefined : image, waitMs: 1_000 });
   const inputs = () => [...kept].filter((key) => key.startsWith('inputs/'));
-  return { accept, inputs, kept };
+  const notes: (NewUpload & { readonly kept: readonly string[] })[] = [];
+  const drain = async () => undefined;
+  const acceptor = { submit, drain };
+  const keeper: UploadKeeper = {
+    keep: keep ?? (async (upload) => void notes.push({ ...upload, kept: inputs() })),
+    drain,
+  };
+  const app = { store, logger: pino({ level: 'silent' }) };
+  const wait: DatabaseWait = { answered: (work) => work, besides: (work) => work, leftMs: () => 1_000 };
+  const accept = (image: InputImage | 'none' = sent) =>
+    acceptWithImage({ app, acceptor, keeper }, { job, image: image === 'none' ? undefined : image, wait });
+  return { accept, inputs, kept, notes };
 }
 
 const standing = { askedId: 'video_1', id: 'video_0', fingerprint: null, acceptedAt: 0, request: null, model: 'm' };
@@ -71,14 +88,33 @@ test.each([
   expect(inputs()).toEqual(input.inputImage === null ? [] : [input.inputImage]);
 });
 
-test('a job without a picture has none', async () => {
+test('a job without a picture has none, and asks nobody to note one', async () => {
   let submitted: NewJob | undefined;
-  const { accept, inputs } = setup(async (job) => {
+  const { accept, inputs, notes } = setup(async (job) => {
     submitted = job;
     return accepted;
   });
   await accept('none');
   expect([submitted?.inputImage, submitted?.inputUrl, inputs()]).toEqual([null, null, []]);
+  await accept({ kind: 'url', url: 'https://example.com/a' });
+  expect(notes).toEqual([]);
+});
+
+test.each([
+  { form: 'bytes', image: sent, noted: { key: 'inputs/default/video_1.png', bytes: 7 } },
+  { form: 'an upload', image: uploaded, noted: { key: 'inputs/default/video_1.webp', bytes: 9 } },
+])('where a picture is about to lie is noted before it does, for whoever sweeps: $form', async ({ image, noted }) => {
+  const { accept, notes } = setup(async () => accepted);
+  await accept(image);
+  expect(notes).toEqual([{ ...note, ...noted, kept: [] }]);
+});
+
+test('a picture that can not be noted is not kept, and no job is accepted', async () => {
+  const refusal = new Problem('database_unavailable');
+  const submit: Submit = () => Promise.reject(new Error('nobody asks for this'));
+  const { accept, inputs } = setup(submit, { keep: () => Promise.reject(refusal) });
+  expect(await accept().catch((error: unknown) => error)).toBe(refusal);
+  expect(inputs()).toEqual([]);
 });
 
 test.each<AcceptOutcome>([{ kind: 'replayed', standing: { ...standing, route: [] } }, { kind: 'mismatch' }])(

@@ -98,15 +98,23 @@ test.each(each(pictures))('taken as $form: $picture', async ({ send, picture, ma
 test.each(each(hostile))('refused as $form: $picture', async ({ send, make }) => {
   const bytes = await make();
   const before = await traces();
-  const start = performance.now();
   const response = await send(bytes);
-  const ms = performance.now() - start;
   const problem = await response.json();
   expect([response.status, problem.code]).toEqual([422, 'invalid_image']);
   expect(problem.errors[0].pointer).toBe('/input_reference');
-  // Real figures are some ten milliseconds; to decode a bomb would take thousands.
-  expect(ms).toBeLessThan(1_000);
   expect(await traces()).toEqual(before);
+});
+
+test.each(each(hostile))('refused within 200 ms as $form: $picture', async ({ send, make }) => {
+  const bytes = await make();
+  let fastest = Number.POSITIVE_INFINITY;
+  // A busy machine makes one of them slow, and a bomb that is decoded all: that takes a second or more.
+  for (let tries = 0; tries < 10 && fastest >= 200; tries += 1) {
+    const start = performance.now();
+    expect((await send(bytes)).status).toBe(422);
+    fastest = Math.min(fastest, performance.now() - start);
+  }
+  expect(fastest).toBeLessThan(200);
 });
 
 test.each([

@@ -5,6 +5,7 @@ import { createPool } from '../../src/db/pool.ts';
 import { limits } from '../../src/domain/limits.ts';
 import { intercept } from '../db/intercept.ts';
 import { type ApiBench, openApiBench } from './api-bench.ts';
+import { phonePicture } from '../support/pictures.ts';
 import { type CuttableProxy, openProxy } from './cuttable-proxy.ts';
 
 let bench: ApiBench;
@@ -111,6 +112,28 @@ test('a commit whose answer is lost is one job all the same', async () => {
     'the lost answer',
   ]);
   expect(rows).toEqual([{ id }]);
+});
+
+test('the picture of a job whose commit is in doubt is kept, and noted for retention to find', async () => {
+  const lost = await openApiBench({
+    poolOf: async ({ pool }) =>
+      intercept(pool, async (statement) => {
+        if (statement === 'insert_jobs') throw new Error('Connection terminated unexpectedly');
+      }),
+  });
+  try {
+    const picture = await phonePicture();
+    const reference = `data:image/jpeg;base64,${picture.toString('base64')}`;
+    const response = await lost.post({ prompt: 'a fox', input_reference: reference });
+    expect(response.status).toBe(503);
+    const kept = await lost.objects();
+    expect(kept).toEqual([expect.stringMatching(/^inputs\/default\/video_.+\.jpg$/)]);
+    await lost.database.pool.query('UPDATE uploads SET expires_at = now()');
+    const { rows } = await lost.database.pool.query('SELECT key FROM uploads WHERE expires_at <= now()');
+    expect(rows.map(({ key }) => key)).toEqual(kept);
+  } finally {
+    await lost.close();
+  }
 });
 
 test('a row that can not be stored fails alone', async () => {

@@ -131,6 +131,31 @@ test('the picture of a job outlives the upload, and its type is what its bytes s
   expect(await bench.store.describe(`inputs/default/${id}.png`)).toEqual({ bytes: png.length });
 });
 
+test('a page of any origin may send to the URL it was given, and read the answer', async () => {
+  const upload = await newUpload();
+  const origin = { origin: 'https://selfies.example' };
+  const asking = {
+    ...origin,
+    'access-control-request-method': 'PUT',
+    'access-control-request-headers': 'content-type',
+  };
+  // A browser asks without the signature's consequences: nothing is looked up.
+  const asked = await fetch(upload.url, { method: 'OPTIONS', headers: asking });
+  expect([asked.status, await asked.text()]).toEqual([204, '']);
+  expect(Object.fromEntries(asked.headers)).toMatchObject({
+    'access-control-allow-origin': '*',
+    'access-control-allow-methods': 'PUT',
+    'access-control-allow-headers': 'content-type',
+  });
+  const refused = await put({ ...upload, url: `${upload.url}x` }, jpeg, origin);
+  const taken = await put(upload, jpeg, origin);
+  expect([refused.status, taken.status]).toEqual([403, 200]);
+  for (const { headers } of [refused, taken]) expect(headers.get('access-control-allow-origin')).toBe('*');
+  // The key's own calls stay out of their reach.
+  const { headers } = await fetch(`${bench.url}/v1/uploads`, { method: 'OPTIONS', headers: asking });
+  expect(headers.get('access-control-allow-origin')).toBeNull();
+});
+
 test('sending it again replaces it, whole', async () => {
   const upload = await newUpload(4);
   expect((await put(upload, Buffer.from('one.'))).status).toBe(200);
@@ -174,7 +199,7 @@ test('a place is promised to whoever has the key, and only in JSON', async () =>
   const form = await fetch(`${bench.url}/v1/uploads`, { method: 'POST', headers: authorization, body: new FormData() });
   expect(form.status).toBe(415);
   expect((await fetch(`${bench.url}/v1/uploads`, { headers: authorization })).headers.get('allow')).toBe('POST');
-  expect((await fetch(`${bench.url}/v1/uploads/x`)).headers.get('allow')).toBe('PUT');
+  expect((await fetch(`${bench.url}/v1/uploads/x`)).headers.get('allow')).toBe('PUT, OPTIONS');
 });
 
 const changed = (url: string, change: (parameters: URLSearchParams) => void): string => {

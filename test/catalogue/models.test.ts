@@ -68,6 +68,11 @@ describe('where our models go', () => {
       route: ['wavespeed/kling-2.6', 'fal/kling-2.6', 'replicate/kling-2.6'],
     },
     {
+      what: 'Kling 2.6 with a prompt that Kling takes nowhere',
+      request: { model: 'kling-2.6', prompt: 'p'.repeat(2_501) },
+      route: ['refused: text_too_long'],
+    },
+    {
       what: 'Gen-4.5 alone, at Runway',
       request: { model: 'gen-4.5', seconds: 3 },
       fallback: 'none',

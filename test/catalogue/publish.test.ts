@@ -20,6 +20,14 @@ test('every model is told, in the catalogue`s order', () => {
   ]);
 });
 
+const swift = {
+  seconds: [5, 10],
+  sizes: ['1280x720', '720x1280'],
+  prompt_chars_max: 5_000,
+  negative_prompt_chars_max: null,
+  fields: ['seed'],
+};
+
 test('all of a model: the four fields of OpenAI`s list, what may be asked for, and each target with its sources', () => {
   expect(find('swift')).toEqual({
     id: 'swift',
@@ -30,14 +38,15 @@ test('all of a model: the four fields of OpenAI`s list, what may be asked for, a
     retired: null,
     fallbacks: ['grand'],
     inputs: ['text'],
-    text: { seconds: [5, 10], sizes: ['1280x720', '720x1280'], prompt_chars_max: 5_000, fields: ['seed'] },
+    text: swift,
     image: null,
     targets: [
       {
         name: 'vendor/swift',
         provider: 'vendor',
         available: true,
-        vendor_models: { text: 'swift/text', image: null },
+        text: { vendor_model: 'swift/text', ...swift },
+        image: null,
         inputs: { source: 'price list', as_of: '2026-11-01', assumed: false },
         price_per_second: {
           currency: 'USD',
@@ -62,6 +71,7 @@ test('what may be asked for is what the targets of this deployment allow togethe
     seconds: [5, 8],
     sizes: ['1280x720', '1920x1080'],
     prompt_chars_max: 5_000,
+    negative_prompt_chars_max: 2_500,
     fields: ['seed', 'negative_prompt', 'audio'],
   });
   expect(find('grand', bothProviders).text).toMatchObject({
@@ -69,6 +79,36 @@ test('what may be asked for is what the targets of this deployment allow togethe
     sizes: ['1280x720', '1920x1080', '1024x1024'],
   });
   expect(find('grand').inputs).toEqual(['text', 'image']);
+});
+
+test('each target says by itself what it can make: together they allow what none of them may allow alone', () => {
+  expect(find('grand', bothProviders).targets.map(({ name, text, image }) => ({ name, text, image }))).toEqual([
+    {
+      name: 'vendor/grand',
+      text: {
+        vendor_model: 'grand/text',
+        seconds: [5, 8],
+        sizes: ['1280x720', '1920x1080'],
+        prompt_chars_max: 5_000,
+        negative_prompt_chars_max: 2_500,
+        fields: ['seed', 'negative_prompt', 'audio'],
+      },
+      image: expect.objectContaining({ vendor_model: 'grand/image', negative_prompt_chars_max: null, fields: [] }),
+    },
+    { name: 'vendor/grand-lite', text: null, image: expect.objectContaining({ vendor_model: 'lite/image' }) },
+    {
+      name: 'rival/grand',
+      text: {
+        vendor_model: 'grand',
+        seconds: [2, 3, 4],
+        sizes: ['1280x720', '1024x1024'],
+        prompt_chars_max: 20,
+        negative_prompt_chars_max: 5,
+        fields: ['negative_prompt'],
+      },
+      image: null,
+    },
+  ]);
 });
 
 test('a target without a key is told as not available, and a model of such alone with what it could make', () => {
@@ -94,6 +134,8 @@ test('a retired model says since when, why, what becomes of a request for it and
       since: '2026-09-24',
       why: 'its maker has switched it off',
       policy: 'redirect',
+      seconds: null,
+      sizes: { '1792x1024': ['1920x1080', '1280x720'], '9000x9000': ['8000x8000'] },
       source: 'its maker',
       as_of: '2026-11-01',
       assumed: false,

@@ -55,6 +55,7 @@ export async function makeSimulatedBench(vendor: SimulatedVendorUnderTest): Prom
     settings,
     deliveries,
     provider: vendor.create(settings),
+    stranger: vendor.create({ ...settings, apiKey: 'the-key-of-nobody' }),
     unreachable: vendor.create(settingsAt(await deadOrigin(), vendor)),
     order: (scenario, seed = 5): StartOrder => {
       const prompt = `a lighthouse ${markers[scenario]}`;

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findStandingJobs, insertJobs, type NewJob } from '../../src/db/accept.ts';
+import { insertUploads } from '../../src/db/uploads.ts';
 import { target } from '../api/api-bench.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -152,4 +153,47 @@ test('batches with the same keys in opposite orders do not deadlock', async () =
   );
   const inserted = await Promise.all(batches.map((jobs) => insertJobs(database.pool, jobs)));
   expect(inserted.flat()).toHaveLength(keys.length);
+});
+
+describe('a picture that lies in wait for its job', () => {
+  const waiting = ({ id, tenant, inputImage }: NewJob) => ({
+    id,
+    tenant,
+    key: inputImage ?? '',
+    bytes: 7,
+    secondsKept: 60,
+  });
+  const withPicture = (key = randomUUID()) => keyed(key, { inputImage: `inputs/default/${randomUUID()}.png` });
+  const waitingOf = async (jobs: readonly NewJob[]) => {
+    const rows = await rowsOf(
+      'uploads',
+      jobs.map(({ id }) => id),
+      'id',
+    );
+    return rows.map(({ id }) => id);
+  };
+
+  test('is its own from the moment that it is accepted, and nobody else’s', async () => {
+    const [mine, other] = [withPicture(), withPicture()];
+    await insertUploads(database.pool, [waiting(mine), waiting(other)]);
+    await insertJobs(database.pool, [mine, newJob()]);
+    expect(await waitingOf([mine, other])).toEqual([other.id]);
+  });
+
+  test('is left to retention where there is no such job after all', async () => {
+    const key = randomUUID();
+    const [first, second] = [withPicture(key), withPicture(key)];
+    await insertUploads(database.pool, [waiting(first), waiting(second)]);
+    await insertJobs(database.pool, [first]);
+    await insertJobs(database.pool, [second]);
+    expect(await waitingOf([first, second])).toEqual([second.id]);
+  });
+
+  test('is not noted by a try that arrives when the job has been accepted', async () => {
+    const job = withPicture();
+    await insertUploads(database.pool, [waiting(job)]);
+    await insertJobs(database.pool, [job]);
+    await insertUploads(database.pool, [waiting(job)]);
+    expect(await waitingOf([job])).toEqual([]);
+  });
 });

@@ -9,9 +9,10 @@ import {
 } from '../../src/db/assets.ts';
 import { findKnownRun } from '../../src/db/known-attempts.ts';
 import { listEvents } from '../../src/db/read-jobs.ts';
-import { settleJob } from '../../src/db/settle.ts';
+import { beginAttempt } from '../../src/db/attempts.ts';
+import { queueAttempt, settleJob } from '../../src/db/settle.ts';
 import { failureOf } from '../../src/domain/failure.ts';
-import { createLedgerBench, type LedgerBench } from './ledger-bench.ts';
+import { beginOrder, createLedgerBench, type LedgerBench } from './ledger-bench.ts';
 
 let bench: LedgerBench;
 beforeAll(async () => {
@@ -67,6 +68,51 @@ describe('begin_asset', () => {
     const soon = `expires_at BETWEEN now() + interval '23 hours' AND now() + interval '25 hours'`;
     expect(await bench.row(`SELECT ${soon} AS soon FROM assets WHERE job = $1`, job)).toEqual({ soon: true });
     expect(await eventsOf(job)).toEqual([]);
+  });
+
+  describe('withdraws what was not sent yet', () => {
+    const ticket = { attempt: 2, target: 0, kind: 'overlap' } as const;
+    const asked = { ticket, pool: 'vendor', waitMs: 0, priceUsdMicros: 500_000 };
+    const held = async (jobId: string): Promise<object> => ({
+      tickets: await bench.count('tickets', jobId),
+      permits: await bench.count('permits', jobId),
+      permitMail: (
+        await bench.row<{ count: string }>(`SELECT count(*) FROM mailbox WHERE job = $1 AND kind = 'permit'`, jobId)
+      ).count,
+    });
+    const nothing = { tickets: 0, permits: 0, permitMail: '0' };
+
+    test('a place in line', async () => {
+      const job = await bench.finishJob();
+      await queueAttempt(bench.pool, { jobId: job, ...asked });
+      expect(await begin(job)).toMatchObject({ verdict: 'go' });
+      expect(await held(job)).toEqual(nothing);
+    });
+
+    test('a permit, whose price comes back: it must not be sent, and another one may be asked for', async () => {
+      const job = await bench.finishJob();
+      await bench.pool.query('UPDATE budgets SET cap_usd_micros = 1e12; DELETE FROM refunds');
+      await queueAttempt(bench.pool, { jobId: job, ...asked });
+      const [grant = ''] = await bench.grant(job);
+      expect(await held(job)).toEqual({ tickets: 0, permits: 1, permitMail: '1' });
+      await begin(job);
+      expect(await held(job)).toEqual(nothing);
+      expect(await bench.row('SELECT sum(usd_micros)::int AS back FROM refunds')).toEqual({ back: 500_000 });
+      expect(await beginAttempt(bench.pool, beginOrder(job, grant, 2))).toMatchObject({ verdict: 'permit_lost' });
+      await fail(job);
+      const again = { ...asked, ticket: { ...ticket, attempt: 3, kind: 'retry' as const } };
+      expect(await queueAttempt(bench.pool, { jobId: job, ...again })).toBe('queued');
+      await bench.pool.query('UPDATE budgets SET cap_usd_micros = NULL');
+    });
+
+    test('and nothing that was', async () => {
+      const job = await bench.finishJob();
+      await queueAttempt(bench.pool, { jobId: job, ...asked });
+      const [grant = ''] = await bench.grant(job);
+      await beginAttempt(bench.pool, beginOrder(job, grant, 2));
+      await begin(job);
+      expect(await held(job)).toMatchObject({ permits: 1 });
+    });
   });
 
   test.each<{ what: string; prepare: (job: string) => Promise<unknown>; expected: object }>([

@@ -155,7 +155,7 @@ describe('while a video is being copied', () => {
       facts: [...live(), [queued(2, 1, 'overlap')], ...copying(), [permit(2)]],
     },
     {
-      what: 'its place in line waits: it stays an overlap',
+      what: 'its place in line went: there is none to change',
       facts: [...live(), [queued(2, 1, 'overlap')], ...copying()],
     },
     {
@@ -193,12 +193,24 @@ describe('while a video is being copied', () => {
       expected: settleFailed('output_expired'),
     },
     {
-      what: 'was not copied in time: the next target makes another',
-      story: storyOf(twoTargets, ...live(), ...copying(), [storeFailed(1, 'timed_out')]),
-      expected: { kind: 'queue', ticket: { attempt: 2, target: 1 } },
+      what: 'was not copied in time: nobody buys another',
+      story: storyOf(twoTargets, ...live(), ...copying(), [storeFailed(1, 'timed_out', { retry: 'never' })]),
+      expected: settleFailed('timed_out', { retry: 'never' }),
     },
     {
-      what: 'is gone for good, and a permit had come meanwhile: it is used',
+      what: 'is gone for good, and its place in line went with the copy: it is asked for anew',
+      story: storyOf(twoTargets, ...live(), [queued(2, 1)], ...copying(), [storeFailed(1, 'output_expired')]),
+      expected: { kind: 'queue', ticket: { attempt: 3, target: 1, kind: 'retry' }, waitMs: 0 },
+    },
+    {
+      what: 'is gone for good, and a permit went back for it: its target is asked for anew',
+      story: storyOf(twoTargets, ...live(), [queued(2, 1, 'overlap')], [permit(2)], ...copying(), [
+        storeFailed(1, 'output_expired'),
+      ]),
+      expected: { kind: 'queue', ticket: { attempt: 3, target: 1, kind: 'retry' }, waitMs: 0 },
+    },
+    {
+      what: 'is gone for good, and a permit had been on its way: it is of no use any more',
       story: storyOf(
         twoTargets,
         ...live(),
@@ -207,7 +219,20 @@ describe('while a video is being copied', () => {
         [permit(2)],
         [storeFailed(1, 'output_expired')],
       ),
-      expected: { kind: 'submit', attempt: { number: 2 } },
+      expected: { kind: 'queue', ticket: { attempt: 3, target: 1, kind: 'retry' }, waitMs: 0 },
+    },
+    {
+      what: 'is gone for good, and that permit comes even later: it is not taken for the new one',
+      story: storyOf(
+        twoTargets,
+        ...live(),
+        [queued(2, 1, 'overlap')],
+        ...copying(),
+        [storeFailed(1, 'output_expired')],
+        [queued(3, 1)],
+        [permit(2)],
+      ),
+      expected: { kind: 'wait', untilMs: deadlineOf(twoTargets) },
     },
     {
       what: 'is gone for good, and a sibling is still at work: it is waited for',
@@ -779,7 +804,7 @@ const anyLife: fc.Arbitrary<Life> = fc.record({
     fc.constantFrom<StoreAnswer>(
       { kind: 'stored' },
       { kind: 'failed', failure: failureOf('output_expired') },
-      { kind: 'failed', failure: failureOf('timed_out') },
+      { kind: 'failed', failure: failureOf('timed_out', { retry: 'never' }) },
     ),
     { maxLength: 5 },
   ),

@@ -14,8 +14,13 @@ let ports: Record<'postgres' | 'temporal' | 'ui', number>;
 let postgres: RunningPostgres;
 let temporal: RunningDevServer;
 
-const startPostgres = async (): Promise<RunningPostgres> =>
-  await startEmbeddedPostgres({ directory: join(directory, 'postgres'), log: () => undefined });
+/** Where the processes look for it: another program may have taken the port while it was down. */
+const startPostgres = async (): Promise<RunningPostgres> => {
+  const running = await startEmbeddedPostgres({ directory: join(directory, 'postgres'), log: () => undefined });
+  const { port } = new URL(running.url);
+  if (port !== String(ports.postgres)) throw new Error(`Postgres came back on ${port}, not on ${ports.postgres}`);
+  return running;
+};
 
 const startTemporal = async (): Promise<RunningDevServer> =>
   await startDevServer({

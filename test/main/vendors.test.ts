@@ -59,7 +59,8 @@ const PUBLIC_URL = 'https://spillway.example.com';
 
 describe('keys', () => {
   test('make their providers, and say once of each other one that it is left out', () => {
-    const { providers, remoteFiles, traits, pools, leftOut } = build({ FAL_KEY: 'key', RUNWAYML_API_SECRET: 'key' });
+    const environment = { FAL_KEY: 'key', RUNWAYML_API_SECRET: 'key', PUBLIC_URL };
+    const { providers, remoteFiles, traits, pools, notices } = build(environment);
     expect([...providers].map(([name, { name: kind }]) => [name, kind])).toEqual([
       ['fal', 'fal'],
       ['runway', 'runway'],
@@ -67,15 +68,15 @@ describe('keys', () => {
     expect([...remoteFiles.keys()]).toEqual(['fal', 'runway']);
     expect([...traits.keys()]).toEqual(['fal', 'runway']);
     expect(pools.map(({ provider }) => provider)).toEqual(['fal', 'runway']);
-    expect(leftOut).toEqual([
+    expect(notices).toEqual([
       'wavespeed: WAVESPEED_API_KEY is not set, its targets are left out',
       'forgetful: REPLICATE_API_TOKEN is not set, its targets are left out',
     ]);
   });
 
   test('of all providers leave nobody out, and a provider is known by the catalogue`s name', () => {
-    const { providers, leftOut } = build(keys);
-    expect(leftOut).toEqual([]);
+    const { providers, notices } = build({ ...keys, PUBLIC_URL, WAVESPEED_WEBHOOK_SECRET: 'whsec_x' });
+    expect(notices.filter((notice) => notice.includes('left out'))).toEqual([]);
     expect(providers.get('forgetful')?.name).toBe('replicate');
   });
 
@@ -120,8 +121,25 @@ describe('callbacks', () => {
     expect(refusal({ ...environment, NODE_ENV: 'production' })).toBe('accepted');
   });
 
-  test('may be unproven anywhere else: each then only causes a check', () => {
-    expect(refusal({ WAVESPEED_API_KEY: 'key', PUBLIC_URL })).toBe('accepted');
+  test('may be unproven anywhere else: each then only causes a check, which is said', () => {
+    expect(build({ ...keys, PUBLIC_URL, WAVESPEED_WEBHOOK_SECRET: 'whsec_x' }).notices).toEqual([
+      'forgetful: webhook_secret_variable of forgetful in the catalogue is not set, so each of its callbacks only causes a poll',
+    ]);
+  });
+
+  test('are none without PUBLIC_URL, which is said', () => {
+    expect(build(keys).notices).toEqual(['PUBLIC_URL is not set: no callbacks, every job is polled']);
+  });
+
+  test.each(['test', 'production'])('are proven by no empty secret, in %s', (NODE_ENV) => {
+    const environment = { WAVESPEED_API_KEY: 'key', WAVESPEED_WEBHOOK_SECRET: 'whsec_', PUBLIC_URL, NODE_ENV };
+    expect(refusal(environment)).toBe('WAVESPEED_WEBHOOK_SECRET is a prefix without a secret: copy all of it.');
+  });
+
+  test('over plain http are refused: a vendor that does not take the URL does not take the order', () => {
+    expect(refusal({ FAL_KEY: 'key', PUBLIC_URL: 'http://spillway.example.com' })).toBe(
+      'PUBLIC_URL is http://spillway.example.com: vendors call back over https only. Use https, or leave it out to have jobs polled.',
+    );
   });
 });
 
@@ -157,9 +175,13 @@ describe('the simulator', () => {
   const simulated = { SIMULATOR_URL: 'http://127.0.0.1:8090', SIMULATOR_TIER: 'ultra' };
 
   test('plays every provider, with a key or without, at the level that it plays', () => {
-    const { providers, leftOut, pools } = build({ ...simulated, WAVESPEED_TIER: 'bronze' });
+    const { providers, notices, pools } = build({ ...simulated, WAVESPEED_TIER: 'bronze' });
     expect([...providers.keys()]).toEqual(['wavespeed', 'fal', 'forgetful', 'runway']);
-    expect(leftOut).toEqual([]);
+    expect(notices.filter((notice) => notice.includes('left out'))).toEqual([]);
     expect(pools[0]).toMatchObject({ id: 'slow', outstandingMax: 5_000 });
+  });
+
+  test('calls back over plain http, as it does on one machine', () => {
+    expect(refusal({ ...simulated, PUBLIC_URL: 'http://127.0.0.1:8080' })).toBe('accepted');
   });
 });

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
 
 import { searchList, type ListPage } from '../../src/providers/search-list.ts';
+import { defaultTimeouts } from '../../src/providers/settings.ts';
+
+const inTime = { timeouts: defaultTimeouts, now: () => 0 };
 
 interface Item {
   readonly id: string;
@@ -23,7 +26,7 @@ test('an empty page in the middle is no end', async () => {
   expect(found).toEqual(['a']);
 });
 
-test('what moved to the next page counts once, and a page of nothing else is the end', async () => {
+test('what moved to the next page counts once, and a page of nothing else ends the search for it', async () => {
   const { found, places } = await search(
     { items: [ours('a')], next: 'two' },
     { items: [ours('a'), ours('b')], next: 'three' },
@@ -35,7 +38,7 @@ test('what moved to the next page counts once, and a page of nothing else is the
 test('a list without an end is "none" for nobody, and bounded', async () => {
   let pages = 0;
   const endless = async () => ({ items: [{ id: `other-${(pages += 1)}` }], next: 'more' });
-  const searching = searchList({ readPage: endless, isOlder: () => false, isOurs: ({ id }) => id === 'ours' });
+  const searching = searchList(inTime, { readPage: endless, isOlder: () => false, isOurs: ({ id }) => id === 'ours' });
   await expect(searching).rejects.toMatchObject({ failure: { vendorCode: 'list_too_long' } });
   expect(pages).toBe(100);
 });
@@ -43,8 +46,31 @@ test('a list without an end is "none" for nobody, and bounded', async () => {
 test('in a list without an end, one that was found is one that was found', async () => {
   let pages = 0;
   const endless = async () => ({ items: [{ id: `item-${(pages += 1)}` }], next: 'more' });
-  const found = await searchList({ readPage: endless, isOlder: () => false, isOurs: ({ id }) => id === 'item-7' });
+  const found = await searchList(inTime, {
+    readPage: endless,
+    isOlder: () => false,
+    isOurs: ({ id }) => id === 'item-7',
+  });
   expect(found).toEqual([{ id: 'item-7' }]);
+});
+
+test('where a whole page came in meanwhile, the next one shows the same, and what lies behind it is no "none"', async () => {
+  const before = [{ id: 'other-1' }, { id: 'other-2' }];
+  const searching = search({ items: before, next: 'two' }, { items: before, next: 'three' }, { items: [ours('a')] });
+  await expect(searching).rejects.toMatchObject({ failure: { vendorCode: 'list_broken' } });
+});
+
+test('a list takes no longer than the poll that reads it, however slowly its pages come', async () => {
+  let now = 0;
+  let pages = 0;
+  const slow = async () => {
+    now += 15_000;
+    return { items: [{ id: `other-${(pages += 1)}` }], next: 'more' };
+  };
+  const clock = { timeouts: defaultTimeouts, now: () => now };
+  const searching = searchList(clock, { readPage: slow, isOlder: () => false, isOurs: ({ id }) => id === 'ours' });
+  await expect(searching).rejects.toMatchObject({ failure: { vendorCode: 'list_too_long' } });
+  expect([pages, now]).toEqual([2, 30_000]);
 });
 
 test('a page that cannot be read ends the search with its error', async () => {
@@ -57,7 +83,7 @@ function ours(id: string): Item {
 
 async function search(...pages: readonly ListPage<Item>[]) {
   const places: (string | undefined)[] = [];
-  const found = await searchList<Item>({
+  const found = await searchList<Item>(inTime, {
     readPage: async (place) => {
       const page = pages[places.length];
       places.push(place);

@@ -362,7 +362,20 @@ describe('the copy', () => {
     expect(tookMs).toBeLessThan(limits.storeMsMax + 5_000);
   });
 
-  test('keeps a permit that comes meanwhile in hand, for the case that it fails', async () => {
+  test('that is never made buys no second video, which our store would lose as well', async () => {
+    const storeAsset = async (): Promise<StoreAnswer> => {
+      throw new Error('the store is away for good');
+    };
+    // Longer than the copy may take, or the run deadline would end it in any case.
+    const route = twoTargets.map((target) => ({ ...target, longestMs: limits.storeMsMax }));
+    const scene = await open({ route, world: { storeAsset } });
+    await scene.until(isLive(1));
+    await scene.callback({ attempt: 1, outcome: 'finished' });
+    expect(await scene.result()).toEqual({ phase: 'failed', failure: failureOf('timed_out', { retry: 'never' }) });
+    expect(ordersOf(scene, 'queueAttempt')).toEqual([]);
+  });
+
+  test('sends no permit that comes meanwhile, for it was withdrawn: should it fail, another is asked for', async () => {
     const { end, world } = waiting();
     const scene = await open({ route: twoTargets, world });
     await scene.until(isLive(1));
@@ -371,11 +384,13 @@ describe('the copy', () => {
     await scene.callback({ attempt: 1, outcome: 'finished' });
     await scene.until(isStoring);
     await scene.permit(secondPermit);
-    expect(await scene.timeline()).toMatchObject({ attempts: [{ phase: 'storing' }, { phase: 'granted' }] });
-    expect(ordersOf(scene, 'submitAttempt')).toHaveLength(1);
+    expect(await scene.timeline()).toMatchObject({ attempts: [{ phase: 'storing' }, { phase: 'void' }] });
     end({ kind: 'failed', failure });
-    await scene.until(isLive(2));
-    await scene.callback({ attempt: 2, outcome: 'failed', failure: failureOf('no_credit') });
+    await scene.until(({ ticket }) => ticket?.attempt === 3);
+    expect(ordersOf(scene, 'submitAttempt')).toHaveLength(1);
+    await scene.permit({ attempt: 3, target: 1, grant: '33' });
+    await scene.until(isLive(3));
+    await scene.callback({ attempt: 3, outcome: 'failed', failure: failureOf('no_credit') });
     expect(await scene.result()).toMatchObject({ failure: { code: 'no_credit' } });
   });
 

@@ -74,6 +74,28 @@ const stories: readonly Story[] = [
     },
   },
   {
+    // Given up, and there after all: its copy withdraws the ticket that waited, and fails.
+    name: 'late-video',
+    play: {
+      route: twoTargets,
+      permit,
+      world: {
+        storeAsset: async ({ attempt }) =>
+          attempt === 1 ? { kind: 'failed', failure: failureOf('output_expired') } : { kind: 'stored' },
+      },
+    },
+    async live(scene) {
+      await scene.untilEvent('TIMER_STARTED');
+      await scene.callback({ attempt: 1, outcome: 'failed', failure: failureOf('ambiguous_submit') });
+      await scene.untilEvent('MARKER_RECORDED');
+      await scene.callback({ attempt: 1, outcome: 'finished' });
+      await scene.untilEvent('MARKER_RECORDED', 2);
+      await scene.permit({ attempt: 3, target: 1, grant: '33' });
+      await scene.untilEvent('ACTIVITY_TASK_COMPLETED', 3);
+      await scene.callback({ attempt: 3, outcome: 'finished' });
+    },
+  },
+  {
     name: 'cancel',
     play: { route: oneTarget, permit },
     async live(scene, stage) {

@@ -1,9 +1,7 @@
 import type { Request, RequestHandler } from 'express';
-import type { NewUpload } from '../../db/uploads.ts';
 import { limits } from '../../domain/limits.ts';
 import { uploadKey } from '../../storage/input-keys.ts';
 import type { UploadLink } from '../../storage/object-store.ts';
-import { problemOfBatch } from '../batch-problem.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { type AppDeps, onlyTenant } from '../deps.ts';
 import { jsonFieldsOf } from '../read-body.ts';
@@ -27,7 +25,13 @@ export function createUpload(deps: CreateUploadDeps): RequestHandler {
     const key = uploadKey({ tenant: onlyTenant, uploadId: id }, wish.content_type);
     const expires = Math.floor(deps.app.clock() / 1_000) + limits.uploadLinkSecondsValid;
     const link = await linkOf(deps, request, { id, key, expires, wish });
-    await keep(deps, { id, tenant: onlyTenant, key, bytes: wish.bytes, secondsKept: limits.uploadSecondsKept });
+    await deps.keeper.keep({
+      id,
+      tenant: onlyTenant,
+      key,
+      bytes: wish.bytes,
+      secondsKept: limits.uploadSecondsKept,
+    });
     response
       .status(201)
       .set('cache-control', 'no-store')
@@ -52,12 +56,4 @@ async function linkOf({ app, signer }: CreateUploadDeps, request: Request, promi
   const origin = app.publicUrl ?? `${request.protocol}://${request.get('host') ?? 'localhost'}`;
   const url = `${origin}/v1/uploads/${id}?expires=${expires}&signature=${signature}`;
   return { url, headers: { 'content-type': contentType } };
-}
-
-async function keep({ keeper }: CreateUploadDeps, upload: NewUpload): Promise<void> {
-  try {
-    await keeper.submit(upload);
-  } catch (error) {
-    throw problemOfBatch(error);
-  }
 }

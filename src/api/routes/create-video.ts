@@ -18,12 +18,14 @@ import { fieldProblem, Problem } from '../problem.ts';
 import { readVideoBody } from '../read-body.ts';
 import { parseVideoWish, type VideoWish } from '../schemas.ts';
 import type { SpendCap } from '../spend-cap.ts';
+import type { UploadKeeper } from '../upload-keeper.ts';
 import { findUploadedImage } from '../uploaded-image.ts';
 import { type AcceptedView, acceptedVideo } from '../video-object.ts';
 
 export interface CreateVideoDeps {
   readonly app: AppDeps;
   readonly acceptor: Acceptor;
+  readonly keeper: UploadKeeper;
   readonly spendCap: SpendCap;
   /** Of pictures in memory. */
   readonly budget: ByteBudget;
@@ -89,7 +91,7 @@ interface Accepted {
 
 async function accept(deps: CreateVideoDeps, order: Order, { planned, image }: Admitted): Promise<Accepted> {
   const job = newJob(order, planned);
-  const outcome = await acceptWithImage(deps, { job, image, waitMs: order.wait.leftMs() });
+  const outcome = await acceptWithImage(deps, { job, image, wait: order.wait });
   return viewOf(job, outcome);
 }
 

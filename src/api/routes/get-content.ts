@@ -3,12 +3,13 @@ import type { Request, RequestHandler, Response } from 'express';
 import { type AssetView, findOutput, type JobOutput } from '../../db/read-jobs.ts';
 import { limits } from '../../domain/limits.ts';
 import type { ByteRange, ObjectLinks, OpenedObject } from '../../storage/object-store.ts';
+import { closeObject } from '../../storage/read-object.ts';
 import { rangeOf } from '../content-range.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import { ownedJobOf, videoNotFound } from '../job-path.ts';
 import { Problem } from '../problem.ts';
-import { storeAnswered } from '../store-wait.ts';
+import { openAnswered, storeAnswered } from '../store-wait.ts';
 
 /** `GET /v1/videos/{id}/content`: our copy of the video, from here or by a link to where it lies. */
 export function getContent(deps: AppDeps): RequestHandler<{ id: string }> {
@@ -72,9 +73,9 @@ function isPrematureClose(error: unknown): boolean {
 
 async function open(deps: AppDeps, asset: AssetView, range: ByteRange | 'whole'): Promise<OpenedObject> {
   const { key, bytes } = asset;
-  const opened = await storeAnswered(deps.store.open(key, range === 'whole' ? undefined : range));
+  const opened = await openAnswered(deps.store, { key, range: range === 'whole' ? undefined : range });
   if (opened?.bytes === bytes) return opened;
-  opened?.body.on('error', () => undefined).destroy();
+  closeObject(opened);
   deps.logger.error({ key, bytes, found: opened?.bytes }, 'a video is not as it was stored');
   throw new Problem('video_gone');
 }

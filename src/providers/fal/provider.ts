@@ -1,4 +1,5 @@
-import { ProviderUnreachableError, type OperationHandle, type VideoProvider } from '../provider.ts';
+import { isConfirmed } from '../no-answer.ts';
+import type { OperationHandle, VideoProvider } from '../provider.ts';
 import type { ProviderSettings } from '../settings.ts';
 import { ask } from '../vendor-client.ts';
 import { readCallback } from './callback.ts';
@@ -17,7 +18,7 @@ export function createFalProvider(settings: ProviderSettings): Omit<Required<Vid
     cancelMeans: 'stops',
     start: (order) => start(client, order),
     check: (handle) => check(client, handle),
-    cancel: (handle) => cancel(client, handle),
+    cancel: (handle) => isConfirmed(() => cancel(client, handle)),
     readCallback: (delivery) => readCallback(delivery, client.keys),
     uploadImage: (image) => uploadImage(client, image),
   };
@@ -25,16 +26,11 @@ export function createFalProvider(settings: ProviderSettings): Omit<Required<Vid
 
 /** A request that waits is taken out of the queue; one that runs is told to stop, and most models do. */
 async function cancel({ queue }: FalClient, handle: OperationHandle): Promise<boolean> {
-  try {
-    const answer = await ask(queue, { method: 'PUT', path: `${pathOf(handle)}/cancel` });
-    if (!answer.successful) return false;
-    // The bodies are known from memory only (section 3.2): 202 alone is a yes, unless it says that it came too late.
-    const status = readState(answer.json)?.status.toUpperCase();
-    return status === undefined ? answer.status === 202 : !tooLate.includes(status);
-  } catch (error) {
-    if (error instanceof ProviderUnreachableError) return false;
-    throw error;
-  }
+  const answer = await ask(queue, { method: 'PUT', path: `${pathOf(handle)}/cancel` });
+  if (!answer.successful) return false;
+  // The bodies are known from memory only (section 3.2): 202 alone is a yes, unless it says that it came too late.
+  const status = readState(answer.json)?.status.toUpperCase();
+  return status === undefined ? answer.status === 202 : !tooLate.includes(status);
 }
 
 const tooLate: readonly string[] = ['ALREADY_COMPLETED', 'NOT_FOUND'];

@@ -53,10 +53,6 @@ function outcomeOf({ queue, baseUrl }: FalClient, { model }: StartOrder, respons
   const submission = answer.successful ? readSubmission(answer.json) : undefined;
   if (!submission) return outcomeOfRefusal(answer, failureOfRefusal(answer));
   const { request_id: requestId, status_url: statusUrl } = submission;
-  return {
-    kind: 'accepted',
-    operation: operationOf({ requestId, statusUrl: statusUrl ?? undefined }, { model, baseUrl }),
-    // The documents differ on whether the answer has a status at all; what was just taken waits.
-    running: (submission.status ?? 'IN_QUEUE').toUpperCase() !== 'IN_QUEUE',
-  };
+  const operation = operationOf({ requestId, statusUrl: statusUrl ?? undefined }, { model, baseUrl });
+  return { kind: 'accepted', operation };
 }

@@ -1,6 +1,7 @@
 import { failureOf } from '../../domain/failure.ts';
 import { HostileUrlError } from '../hostile-url.ts';
 import { HttpError } from '../http.ts';
+import { fileNameOf } from '../multipart.ts';
 import { isProofOfRefusal } from '../no-answer.ts';
 import { ProviderUnreachableError, type InputImage } from '../provider.ts';
 import { endOfQuestion, failureOfStatus } from '../refusal.ts';
@@ -23,12 +24,12 @@ export async function uploadImage(client: FalClient, image: InputImage): Promise
   throw unreachable(`http_${status}`);
 }
 
-async function initiate({ rest }: FalClient, { contentType }: InputImage): Promise<Upload> {
+async function initiate({ rest }: FalClient, image: InputImage): Promise<Upload> {
   const answer = await ask(rest, {
     method: 'POST',
     path: '/storage/upload/initiate',
     query: { storage_type: 'fal-cdn-v3' },
-    body: jsonBody({ content_type: contentType, file_name: `input.${contentType.replace('image/', '')}` }),
+    body: jsonBody({ content_type: image.contentType, file_name: fileNameOf(image) }),
   });
   const upload = answer.successful ? readUpload(answer.json) : undefined;
   if (!upload) throw endOfQuestion(answer, failureOfRefusal(answer));

@@ -89,7 +89,7 @@ const webUrl = z.string().refine(isWebUrl);
 const anyText = z.string().nullish().catch(undefined);
 const detailsMax = 100;
 
-const submissionSchema = z.object({ request_id: safeId, status: anyText, status_url: anyText });
+const submissionSchema = z.object({ request_id: safeId, status_url: anyText });
 
 const stateSchema = z.object({
   status: z.string(),

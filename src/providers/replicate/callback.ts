@@ -1,18 +1,16 @@
 import type { CallbackDelivery, CallbackReading } from '../provider.ts';
-import { signatureFlaw } from '../webhook-signature.ts';
-import { parseJson } from '../wire-values.ts';
+import { readSignedCallback } from '../webhook-signature.ts';
 import { progressOf, readPrediction } from './wire.ts';
 
 /** Reads a delivery: the prediction as a check would answer it (reference on providers, section 4.6). */
 export function readCallback(delivery: CallbackDelivery, key: Buffer | undefined): CallbackReading {
-  if (key !== undefined) {
-    const flaw = signatureFlaw(delivery, { key, digestIn });
-    if (flaw) return { kind: 'forged', reason: flaw };
-  }
-  const prediction = readPrediction(parseJson(Buffer.from(delivery.rawBody).toString('utf8')));
-  if (!prediction) return { kind: 'unreadable', reason: 'not_a_prediction' };
-  if (key === undefined) return { kind: 'unsigned' };
-  return { kind: 'report', operation: prediction.id, progress: progressOf(prediction) };
+  return readSignedCallback(delivery, {
+    scheme: key === undefined ? undefined : { key, digestIn },
+    reportIn: (body) => {
+      const prediction = readPrediction(body);
+      return prediction && { operation: prediction.id, progress: progressOf(prediction) };
+    },
+  });
 }
 
 /**

@@ -1,5 +1,5 @@
 import { failureOf, type Failure, type FailureCode } from '../../domain/failure.ts';
-import { failureOfStatus } from '../refusal.ts';
+import { codeByWords, failureOfStatus } from '../refusal.ts';
 import { parseRetryAfterMs } from '../retry-after.ts';
 import type { Answer } from '../vendor-client.ts';
 import { readProblem } from './problem.ts';
@@ -17,6 +17,7 @@ const errorCodes: Readonly<Record<string, FailureCode>> = {
 export function failureOfPrediction(error: unknown): Failure {
   const text = typeof error === 'string' ? error : '';
   const vendorCode = codeIn(text);
+  // Many models check their content by themselves, and say so in words of their own.
   if (vendorCode === undefined) return failureOf(codeByWords(text));
   return failureOf(errorCodes[vendorCode] ?? codeByWords(text), { vendorCode });
 }
@@ -33,11 +34,6 @@ export function failureOfRefusal({
 /** In brackets, or opening the text. Elsewhere it may be the caller's own, for vendors echo prompts. */
 function codeIn(text: string): string | undefined {
   return (/\((E\d{3,4})\)/.exec(text) ?? /^\W*(?:error\W*)?(?:code\W*)?(E\d{3,4})\b/i.exec(text))?.[1]?.toUpperCase();
-}
-
-/** Many models check their content by themselves, and say so in words of their own. */
-function codeByWords(text: string): FailureCode {
-  return /sensitive|nsfw|policy/i.test(text) ? 'moderation' : 'provider_failed';
 }
 
 /** `Your rate limit resets in ~30s.` */

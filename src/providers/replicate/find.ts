@@ -1,20 +1,19 @@
-import { failureOf } from '../../domain/failure.ts';
 import { limits } from '../../domain/limits.ts';
-import { ProviderUnreachableError, type FindQuery, type FoundOperation } from '../provider.ts';
-import { searchList, type ListPage } from '../search-list.ts';
+import type { FindQuery, FoundOperation } from '../provider.ts';
+import { refuseNone, searchList, type ListPage } from '../search-list.ts';
 import { ask, type VendorClient } from '../vendor-client.ts';
 import { unreachable } from './client.ts';
 import { partsOf } from './model.ts';
-import { progressOf, readPage, type Prediction } from './wire.ts';
+import { readPage, type Prediction } from './wire.ts';
 
 /** The list keeps inputs, and so our seed, for the hour that the vendor keeps anything. */
 export async function find(client: VendorClient, query: FindQuery): Promise<readonly FoundOperation[]> {
-  const found = await searchList<Prediction>({
+  const found = await searchList<Prediction>(client, {
     readPage: (cursor) => readListPage(client, query, cursor),
     isOlder: (item) => isOlder(item, query),
     isOurs: (item) => isOurs(item, query),
   });
-  return found.map((item) => ({ operation: item.id, progress: progressOf(item) }));
+  return found.map(({ id: operation }) => ({ operation }));
 }
 
 async function readListPage(
@@ -28,20 +27,15 @@ async function readListPage(
   const page = answer.successful ? readPage(answer.json) : undefined;
   if (!page) throw unreachable(answer);
   const next = page.next ? cursorIn(page.next) : undefined;
-  if (next !== undefined && next === cursor) throw brokenList();
+  if (next !== undefined && next === cursor) refuseNone('list_broken');
   return { items: page.items, next };
 }
 
 /** Of the vendor's URL only the cursor is used: where our key goes is not for an answer to say. */
 function cursorIn(next: string): string {
   const cursor = URL.canParse(next) ? new URL(next).searchParams.get('cursor') : null;
-  if (!cursor || cursor.length > limits.vendorListCursorCharsMax) throw brokenList();
+  if (!cursor || cursor.length > limits.vendorListCursorCharsMax) refuseNone('list_broken');
   return cursor;
-}
-
-/** There is more, and no way to it: to say "none" would be to allow a second payment. */
-function brokenList(): ProviderUnreachableError {
-  return new ProviderUnreachableError(failureOf('unreachable', { vendorCode: 'list_broken' }));
 }
 
 /** The list is of the whole account, so model and time are ours to compare. */

@@ -1,6 +1,6 @@
 import { assert } from '../../domain/assert.ts';
-import { isProofOfRefusal } from '../no-answer.ts';
-import { multipartFile } from '../multipart.ts';
+import { isConfirmed, isProofOfRefusal } from '../no-answer.ts';
+import { multipartImage } from '../multipart.ts';
 import { ProviderUnreachableError, type InputImage, type Progress, type VideoProvider } from '../provider.ts';
 import { anotherOperation, missingOperation } from '../refusal.ts';
 import type { ProviderSettings } from '../settings.ts';
@@ -23,7 +23,7 @@ export function createReplicateProvider(settings: ProviderSettings): Required<Vi
     cancelMeans: 'stops',
     start: (order) => start(client, order),
     check: ({ operation }) => check(client, operation),
-    cancel: ({ operation }) => cancel(client, operation),
+    cancel: ({ operation }) => isConfirmed(() => cancel(client, operation)),
     readCallback: async (delivery) => readCallback(delivery, key),
     find: (query) => find(client, query),
     uploadImage: (image) => uploadImage(client, image),
@@ -42,22 +42,16 @@ async function check(client: VendorClient, operation: string): Promise<Progress>
 
 /** What had already ended well or badly was not stopped, and the vendor answers such a call with success too. */
 async function cancel(client: VendorClient, operation: string): Promise<boolean> {
-  try {
-    const answer = await ask(client, { method: 'POST', path: `${predictionPath(operation)}/cancel` });
-    const prediction = answer.successful ? readPrediction(answer.json) : undefined;
-    return prediction?.id === operation && !['succeeded', 'failed'].includes(prediction.status);
-  } catch (error) {
-    if (error instanceof ProviderUnreachableError) return false;
-    throw error;
-  }
+  const answer = await ask(client, { method: 'POST', path: `${predictionPath(operation)}/cancel` });
+  const prediction = answer.successful ? readPrediction(answer.json) : undefined;
+  return prediction?.id === operation && !['succeeded', 'failed'].includes(prediction.status);
 }
 
 async function uploadImage(client: VendorClient, image: InputImage): Promise<string> {
-  const name = `input.${image.contentType.replace('image/', '')}`;
   const answer = await ask(client, {
     method: 'POST',
     path: '/v1/files',
-    body: multipartFile('content', { name, contentType: image.contentType, bytes: image.bytes }),
+    body: multipartImage('content', image),
     timeoutMs: client.timeouts.uploadMs,
   });
   const url = answer.successful ? readFileUrl(answer.json) : undefined;

@@ -6,7 +6,7 @@ import { readAnswer, type VendorClient } from '../vendor-client.ts';
 import { jsonBody } from '../wire-values.ts';
 import { failureOfRefusal } from './failures.ts';
 import { partsOf, type ModelParts } from './model.ts';
-import { readPrediction } from './wire.ts';
+import { readPredictionId } from './wire.ts';
 
 /** The least that the vendor takes (reference on providers, section 4.1). */
 const cancelAfterSecondsMin = 5;
@@ -44,7 +44,7 @@ function cancelAfter(deadlineMs: number | undefined): Readonly<Record<string, st
 /** 201 or 202: the id counts, and a check will tell the rest. */
 function outcomeOf(response: HttpResponse, now: number): StartOutcome {
   const answer = readAnswer(response, now);
-  const prediction = answer.successful ? readPrediction(answer.json) : undefined;
-  if (prediction) return { kind: 'accepted', operation: prediction.id, running: prediction.status !== 'starting' };
+  const operation = answer.successful ? readPredictionId(answer.json) : undefined;
+  if (operation !== undefined) return { kind: 'accepted', operation };
   return outcomeOfRefusal(answer, failureOfRefusal(answer));
 }

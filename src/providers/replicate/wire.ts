@@ -17,6 +17,11 @@ export interface PredictionPage {
   readonly next: string | null | undefined;
 }
 
+/** All that an order has to be answered with. */
+export function readPredictionId(value: unknown): string | undefined {
+  return createdSchema.safeParse(value).data?.id;
+}
+
 export function readPrediction(value: unknown): Prediction | undefined {
   return predictionSchema.safeParse(value).data;
 }
@@ -70,8 +75,9 @@ function urlIn(output: unknown): string | undefined {
 
 const withUrlSchema = z.object({ url: z.string() });
 
-const predictionSchema = z.object({
-  id: z.string().refine(isSafeSegment),
+const createdSchema = z.object({ id: z.string().refine(isSafeSegment) });
+
+const predictionSchema = createdSchema.extend({
   status: z.string(),
   model: z.string().nullish().catch(undefined),
   version: z.string().nullish().catch(undefined),

@@ -1,5 +1,6 @@
 import { assert } from '../../domain/assert.ts';
 import { failureOf } from '../../domain/failure.ts';
+import { isConfirmed } from '../no-answer.ts';
 import { ProviderUnreachableError, type InputImage, type Progress, type VideoProvider } from '../provider.ts';
 import { anotherOperation, missingOperation } from '../refusal.ts';
 import type { ProviderSettings } from '../settings.ts';
@@ -24,7 +25,7 @@ export function createRunwayProvider(settings: ProviderSettings): RunwayProvider
     cancelMeans: 'stops',
     start: (order) => start(client, order),
     check: ({ operation }) => check(client, operation),
-    cancel: ({ operation }) => cancel(client, operation),
+    cancel: ({ operation }) => isConfirmed(() => cancel(client, operation)),
     uploadImage: async (image) => dataUrlOf(image),
   };
 }
@@ -43,12 +44,7 @@ async function check(client: VendorClient, operation: string): Promise<Progress>
 
 /** Stops what waits or runs. Of what has ended it deletes the outputs: nobody asks for that who still wants them. */
 async function cancel(client: VendorClient, operation: string): Promise<boolean> {
-  try {
-    return (await ask(client, { method: 'DELETE', path: taskPath(operation) })).successful;
-  } catch (error) {
-    if (error instanceof ProviderUnreachableError) return false;
-    throw error;
-  }
+  return (await ask(client, { method: 'DELETE', path: taskPath(operation) })).successful;
 }
 
 /** The vendor's own uploads are two steps, the second at a storage of somebody else's. A picture fits into the order. */

@@ -29,6 +29,6 @@ export async function start(client: VendorClient, { model: id, input }: StartOrd
 function outcomeOf(response: HttpResponse, now: number): StartOutcome {
   const answer = readAnswer(response, now);
   const operation = answer.successful ? readTaskId(answer.json) : undefined;
-  if (operation !== undefined) return { kind: 'accepted', operation, running: false };
+  if (operation !== undefined) return { kind: 'accepted', operation };
   return outcomeOfRefusal(answer, failureOfRefusal(answer));
 }

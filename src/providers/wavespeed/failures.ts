@@ -1,6 +1,6 @@
 import { failureOf, type Failure, type FailureCode } from '../../domain/failure.ts';
 import { isProofOfRefusal as isProofByStatus } from '../no-answer.ts';
-import { failureOfStatus, speaksOfCredit, type Refusal } from '../refusal.ts';
+import { codeByWords, failureOfStatus, speaksOfCredit, type Refusal } from '../refusal.ts';
 
 /** Codes of a prediction, as of November 2026 (reference on providers, section 2.5). */
 const predictionCodes: Readonly<Record<string, FailureCode>> = {
@@ -12,7 +12,8 @@ const predictionCodes: Readonly<Record<string, FailureCode>> = {
   '1405': 'provider_failed',
   '5000': 'provider_failed',
   '5003': 'provider_failed',
-  '5004': 'provider_failed',
+  // Its own deadline, as the status `timeout` is: to order there again would be to wait as long again.
+  '5004': 'timed_out',
 };
 
 /** The codes that blame the request. Given at submit, they say that the vendor did not take it. */
@@ -29,12 +30,15 @@ export interface Verdict {
   readonly retryAfterMs?: number | undefined;
 }
 
-/** A prediction that failed. `evidence` is whatever may hold its code, in the order to try. */
+/**
+ * A prediction that failed. `evidence` is whatever may hold its code, in the order to try. No document says where that
+ * is, so that words have to do where there is none, or one that we don't know.
+ */
 export function failureOfPrediction(evidence: readonly unknown[]): Failure {
   const code = firstCode(evidence);
-  return code === undefined
-    ? failureOf('provider_failed')
-    : failureOf(predictionCodes[code] ?? 'provider_failed', { vendorCode: code });
+  const known = code === undefined ? undefined : predictionCodes[code];
+  const words = evidence.filter((value) => typeof value === 'string').join(' ');
+  return failureOf(known ?? codeByWords(words), code === undefined ? {} : { vendorCode: code });
 }
 
 /** Whether a verdict proves that nothing was created: by its status, or by a code that blames the request. */

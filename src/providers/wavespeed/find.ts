@@ -3,17 +3,17 @@ import { searchList, type ListPage } from '../search-list.ts';
 import type { VendorClient } from '../vendor-client.ts';
 import { jsonBody } from '../wire-values.ts';
 import { ask, unreachable } from './client.ts';
-import { progressOf, readPage, type Prediction } from './wire.ts';
+import { readPage, type Prediction } from './wire.ts';
 
 const pageSize = 100;
 
 export async function find(client: VendorClient, query: FindQuery): Promise<readonly FoundOperation[]> {
-  const found = await searchList<Prediction>({
+  const found = await searchList<Prediction>(client, {
     readPage: (place) => readListPage(client, query, Number(place ?? 1)),
     isOlder: (item) => isOlder(item, query),
     isOurs: (item) => isOurs(item, query),
   });
-  return found.map((item) => ({ operation: item.id, progress: progressOf(item) }));
+  return found.map(({ id: operation }) => ({ operation }));
 }
 
 /** The end is an empty page: the vendor has no other way to say it. */

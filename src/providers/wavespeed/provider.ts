@@ -1,11 +1,12 @@
 import { assert } from '../../domain/assert.ts';
-import { multipartFile } from '../multipart.ts';
+import { isConfirmed } from '../no-answer.ts';
+import { multipartImage } from '../multipart.ts';
 import { ProviderUnreachableError, type InputImage, type Progress, type VideoProvider } from '../provider.ts';
 import { anotherOperation, missingOperation } from '../refusal.ts';
 import type { ProviderSettings } from '../settings.ts';
 import type { VendorClient } from '../vendor-client.ts';
 import { isSafeSegment } from '../wire-values.ts';
-import { readCallback } from './callback.ts';
+import { callbackKey, readCallback } from './callback.ts';
 import { ask, createClient, unreachable } from './client.ts';
 import { failureOfRefusal, isProofOfRefusal } from './failures.ts';
 import { find } from './find.ts';
@@ -15,13 +16,14 @@ import { progressOf, readPrediction, readUploadUrl } from './wire.ts';
 /** WaveSpeedAI (reference on providers, section 2): one account in front of many makers' models. */
 export function createWaveSpeedProvider(settings: ProviderSettings): Required<VideoProvider> {
   const client = createClient(settings);
+  const key = settings.webhookSecret === undefined ? undefined : callbackKey(settings.webhookSecret);
   return {
     name: 'wavespeed',
     cancelMeans: 'forgets',
     start: (order) => start(client, order),
     check: ({ operation }) => check(client, operation),
-    cancel: ({ operation }) => cancel(client, operation),
-    readCallback: async (delivery) => readCallback(delivery, settings.webhookSecret),
+    cancel: ({ operation }) => isConfirmed(() => cancel(client, operation)),
+    readCallback: async (delivery) => readCallback(delivery, key),
     find: (query) => find(client, query),
     uploadImage: (image) => uploadImage(client, image),
   };
@@ -42,21 +44,15 @@ async function check(client: VendorClient, operation: string): Promise<Progress>
  * operation, and neither stops a running one for certain nor its cost.
  */
 async function cancel(client: VendorClient, operation: string): Promise<boolean> {
-  try {
-    const answer = await ask(client, { method: 'DELETE', path: predictionPath(operation) });
-    return answer.readable && answer.verdict >= 200 && answer.verdict <= 299;
-  } catch (error) {
-    if (error instanceof ProviderUnreachableError) return false;
-    throw error;
-  }
+  const answer = await ask(client, { method: 'DELETE', path: predictionPath(operation) });
+  return answer.readable && answer.verdict >= 200 && answer.verdict <= 299;
 }
 
 async function uploadImage(client: VendorClient, image: InputImage): Promise<string> {
-  const name = `input.${image.contentType.replace('image/', '')}`;
   const answer = await ask(client, {
     method: 'POST',
     path: '/api/v3/media/upload/binary',
-    body: multipartFile('file', { name, contentType: image.contentType, bytes: image.bytes }),
+    body: multipartImage('file', image),
     timeoutMs: client.timeouts.uploadMs,
   });
   const url = answer.readable ? readUploadUrl(answer.envelope?.data) : undefined;

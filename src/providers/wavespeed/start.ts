@@ -6,7 +6,7 @@ import type { VendorClient } from '../vendor-client.ts';
 import { isSafePath, jsonBody } from '../wire-values.ts';
 import { readAnswer } from './client.ts';
 import { failureOfRefusal, isProofOfRefusal, refusalOf } from './failures.ts';
-import { readPrediction } from './wire.ts';
+import { readPredictionId } from './wire.ts';
 
 /**
  * Switches of the transport that many models take in the body (section 2.2). They are ours to set: a held connection
@@ -37,8 +37,8 @@ async function send(client: VendorClient, order: StartOrder): Promise<HttpRespon
 /** An id outweighs any `code` beside it: something exists, and a check will tell what became of it. */
 function outcomeOf(response: HttpResponse, now: number): StartOutcome {
   const answer = readAnswer(response, now);
-  const prediction = answer.readable ? readPrediction(answer.envelope?.data) : undefined;
-  if (prediction) return { kind: 'accepted', operation: prediction.id, running: prediction.status !== 'created' };
+  const operation = answer.readable ? readPredictionId(answer.envelope?.data) : undefined;
+  if (operation !== undefined) return { kind: 'accepted', operation };
   const failure = failureOfRefusal(answer);
   return isProofOfRefusal(answer.verdict) ? { kind: 'refused', failure } : outcomeOfRefusal(refusalOf(answer), failure);
 }

@@ -17,6 +17,11 @@ export function readEnvelope(text: string): Envelope | undefined {
   return envelopeSchema.safeParse(parseJson(text)).data;
 }
 
+/** All that an order has to be answered with. */
+export function readPredictionId(value: unknown): string | undefined {
+  return createdSchema.safeParse(value).data?.id;
+}
+
 export function readPrediction(value: unknown): Prediction | undefined {
   return predictionSchema.safeParse(value).data;
 }
@@ -46,7 +51,7 @@ export function progressOf(prediction: Prediction, envelopeCode?: unknown): Prog
     case 'failed':
       return { kind: 'failed', failure: failureOfPrediction(failureEvidence(prediction, envelopeCode)) };
     case 'timeout':
-      return { kind: 'failed', failure: failureOf('provider_failed', { vendorCode: 'timeout' }) };
+      return { kind: 'failed', failure: failureOf('timed_out', { vendorCode: 'timeout' }) };
     case 'cancelled':
     case 'deleted':
       return {
@@ -77,8 +82,9 @@ const envelopeSchema = z.object({
   data: z.unknown().optional(),
 });
 
-const predictionSchema = z.object({
-  id: z.string().refine(isSafeSegment),
+const createdSchema = z.object({ id: z.string().refine(isSafeSegment) });
+
+const predictionSchema = createdSchema.extend({
   status: z.string(),
   model: z.string().nullish().catch(undefined),
   outputs: z.array(z.unknown()).nullish().catch(undefined),

@@ -28,7 +28,7 @@ const accepted = json(201, { id: 'op1', status: 'starting' });
 describe('the order', () => {
   test('is one POST: inputs nested, callback in the body, key and deadline in headers', async () => {
     const { outcome, received } = await start(accepted);
-    expect(outcome).toEqual({ kind: 'accepted', operation: 'op1', running: false });
+    expect(outcome).toEqual({ kind: 'accepted', operation: 'op1' });
     expect(received).toHaveLength(1);
     expect(received[0]).toMatchObject({
       method: 'POST',
@@ -97,11 +97,12 @@ describe('accepted', () => {
     ['200', json(200, { id: 'op1', status: 'processing' })],
     ['201, finished already', json(201, { id: 'op1', status: 'succeeded', output: 'https://cdn.example/v.mp4' })],
     ['failed already: a check will tell why', json(201, { id: 'op1', status: 'failed', error: 'no' })],
+    ['nothing but the id', json(201, { id: 'op1' })],
     ['a status nobody knows', json(201, { id: 'op1', status: 'warming' })],
     ['fields of other types', json(201, { id: 'op1', status: 'x', input: 'hidden', model: 7, data_removed: 'no' })],
   ])('%s', async (_name, reply) => {
     const { outcome } = await start(reply);
-    expect(outcome).toEqual({ kind: 'accepted', operation: 'op1', running: true });
+    expect(outcome).toEqual({ kind: 'accepted', operation: 'op1' });
   });
 });
 
@@ -150,7 +151,6 @@ describe('unknown: something may exist', () => {
     ['nothing with 201', text(201, ''), 'http_201'],
     ['an array with 201', json(201, []), 'http_201'],
     ['no id', json(201, { status: 'starting' }), 'http_201'],
-    ['no status', json(201, { id: 'op1' }), 'http_201'],
     ['an id that is no id', json(201, { id: '../account', status: 'starting' }), 'http_201'],
     ['a problem with 200', json(200, { title: 'no', detail: 'no', status: 422 }), 'http_200'],
     ['reset', reset, 'ECONNRESET'],

@@ -26,7 +26,7 @@ const created = json(200, { id: '497f6eca-6276-4993-bfeb-53cbbbba6f08' });
 describe('the order', () => {
   test('is one POST to the route, with the model in the body and the version in a header', async () => {
     const { outcome, received } = await start(created);
-    expect(outcome).toEqual({ kind: 'accepted', operation: '497f6eca-6276-4993-bfeb-53cbbbba6f08', running: false });
+    expect(outcome).toEqual({ kind: 'accepted', operation: '497f6eca-6276-4993-bfeb-53cbbbba6f08' });
     expect(received).toHaveLength(1);
     expect(received[0]).toMatchObject({
       method: 'POST',

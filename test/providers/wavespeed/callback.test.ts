@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import type { CallbackDelivery } from '../../../src/providers/provider.ts';
-import { readCallback } from '../../../src/providers/wavespeed/callback.ts';
+import { callbackKey, readCallback } from '../../../src/providers/wavespeed/callback.ts';
 
 /** The vectors of the reference on providers, section 11.1. */
 const a = {
@@ -19,25 +19,25 @@ const signedAt = 1_758_798_328;
 describe('signed', () => {
   test('vector A: finished without an output', () => {
     const progress = { kind: 'failed', failure: { code: 'output_expired' } };
-    expect(readCallback(deliver(a), a.secret)).toMatchObject({ kind: 'report', operation: 'task-1', progress });
+    expect(read(deliver(a), a.secret)).toMatchObject({ kind: 'report', operation: 'task-1', progress });
   });
 
   test('vector B: finished', () => {
     const progress = { kind: 'finished', video: { url: 'https://example.com/v.mp4' } };
-    expect(readCallback(deliver(b), b.secret)).toEqual({ kind: 'report', operation: 'task-1', progress });
+    expect(read(deliver(b), b.secret)).toEqual({ kind: 'report', operation: 'task-1', progress });
   });
 
   test('the prefix of the secret may be left out', () => {
-    expect(readCallback(deliver(b), b.secret.slice('whsec_'.length)).kind).toBe('report');
+    expect(read(deliver(b), b.secret.slice('whsec_'.length)).kind).toBe('report');
   });
 
   test('one good signature of several is enough', () => {
     const signature = `v1,abc ${a.signature} v3,${'0'.repeat(64)} ${b.signature}`;
-    expect(readCallback(deliver({ ...b, signature }), b.secret).kind).toBe('report');
+    expect(read(deliver({ ...b, signature }), b.secret).kind).toBe('report');
   });
 
   test.each([-300, 0, 300])('a clock %d s off', (seconds) => {
-    expect(readCallback({ ...deliver(b), now: (signedAt + seconds) * 1000 }, b.secret).kind).toBe('report');
+    expect(read({ ...deliver(b), now: (signedAt + seconds) * 1000 }, b.secret).kind).toBe('report');
   });
 });
 
@@ -52,11 +52,11 @@ describe('forged', () => {
     ['an empty digest', deliver({ ...b, signature: 'v3,' }), b.secret],
     ['another id', deliver(b, { 'webhook-id': 'task-2' }), b.secret],
   ])('%s', (_name, delivery, secret) => {
-    expect(readCallback(delivery, secret)).toEqual({ kind: 'forged', reason: 'signature_wrong' });
+    expect(read(delivery, secret)).toEqual({ kind: 'forged', reason: 'signature_wrong' });
   });
 
   test.each(['webhook-id', 'webhook-timestamp', 'webhook-signature'])('no %s', (name) => {
-    expect(readCallback(deliver(b, { [name]: undefined }), b.secret)).toEqual({
+    expect(read(deliver(b, { [name]: undefined }), b.secret)).toEqual({
       kind: 'forged',
       reason: 'header_missing',
     });
@@ -64,31 +64,44 @@ describe('forged', () => {
 
   test.each([-301, 301, 86_400])('a clock %d s off', (seconds) => {
     const delivery = { ...deliver(b), now: (signedAt + seconds) * 1000 };
-    expect(readCallback(delivery, b.secret)).toEqual({ kind: 'forged', reason: 'timestamp_stale' });
+    expect(read(delivery, b.secret)).toEqual({ kind: 'forged', reason: 'timestamp_stale' });
   });
 
   test.each(['1758798328.0', '+1758798328', '0x68d51b78', ' 1758798328', '1758798328000000', 'now'])(
     'the timestamp %j',
     (timestamp) => {
       const delivery = deliver(b, { 'webhook-timestamp': timestamp });
-      expect(readCallback(delivery, b.secret)).toEqual({ kind: 'forged', reason: 'timestamp_malformed' });
+      expect(read(delivery, b.secret)).toEqual({ kind: 'forged', reason: 'timestamp_malformed' });
+    },
+  );
+});
+
+describe('a secret', () => {
+  test.each(['', 'whsec_', 'whsec_two words', 'whsec_dGVzdC1z\n'])(
+    '%j is none, and says so before anybody relies on it',
+    (text) => {
+      expect(() => callbackKey(text)).toThrow('copy it again');
     },
   );
 });
 
 describe('without a secret', () => {
   test('a delivery is a hint, whatever it carries for a signature', () => {
-    expect(readCallback(deliver(b), undefined)).toEqual({ kind: 'unsigned' });
-    expect(readCallback(deliver({ ...b, signature: 'v3,00' }), undefined)).toEqual({ kind: 'unsigned' });
+    expect(read(deliver(b), undefined)).toEqual({ kind: 'unsigned' });
+    expect(read(deliver({ ...b, signature: 'v3,00' }), undefined)).toEqual({ kind: 'unsigned' });
   });
 
   test.each(['', 'not json', '[]', 'null', '{}', '{"id":7,"status":"x"}', '{"id":"../x","status":"completed"}'])(
     'is unreadable: %j',
     (body) => {
-      expect(readCallback(deliver({ ...b, body }), undefined).kind).toBe('unreadable');
+      expect(read(deliver({ ...b, body }), undefined).kind).toBe('unreadable');
     },
   );
 });
+
+function read(delivery: CallbackDelivery, secret: string | undefined) {
+  return readCallback(delivery, secret === undefined ? undefined : callbackKey(secret));
+}
 
 function deliver(
   vector: { body: string; signature: string },

@@ -12,7 +12,7 @@ describe('a prediction that failed', () => {
     [1405, 'provider_failed', 'same'],
     [5000, 'provider_failed', 'same'],
     [5003, 'provider_failed', 'same'],
-    [5004, 'provider_failed', 'same'],
+    [5004, 'timed_out', 'elsewhere'],
     [9999, 'provider_failed', 'same'],
   ])('%d is %s, %s', (code, expected, retry) => {
     expect(failureOfPrediction([code])).toEqual({ code: expected, retry, vendorCode: String(code) });
@@ -24,6 +24,14 @@ describe('a prediction that failed', () => {
       expect(failureOfPrediction([undefined, 0, '', evidence])).toMatchObject({ code: 'moderation' });
     },
   );
+
+  test.each([
+    [['Content flagged as potentially sensitive'], { code: 'moderation', retry: 'never' }],
+    [[1299, 'against our content policy'], { code: 'moderation', retry: 'never', vendorCode: '1299' }],
+    [[1405, 'a sensitive plant'], { code: 'provider_failed', retry: 'same', vendorCode: '1405' }],
+  ])('by its words, where no known code says more: %j', (evidence, failure) => {
+    expect(failureOfPrediction(evidence)).toEqual(failure);
+  });
 
   test.each([[200], [0], [null], [''], ['a 1200 horsepower car'], [{ code: 1200 }], [Number.NaN], ['12000']])(
     'finds none in %j',

@@ -15,7 +15,7 @@ test('adopts by seed, model and time, and reads back no further than it must', a
     item('too-old', { created_at: '2026-11-21T09:59:59.999Z' }),
   ];
   const { origin, received } = await stubVendor(page(items));
-  expect(await find(origin)).toEqual([{ operation: 'ours', progress: { kind: 'queued' } }]);
+  expect(await find(origin)).toEqual([{ operation: 'ours' }]);
   expect(received).toHaveLength(1);
   expect(JSON.parse(received[0]?.body ?? '')).toEqual({
     page: 1,
@@ -32,9 +32,9 @@ test('reads short pages on to the end, and counts an item that moved to the next
   expect(received.map(({ body }) => JSON.parse(body).page)).toEqual([1, 2, 3]);
 });
 
-test('a vendor that ignores the page number does not hold us', async () => {
+test('a vendor that ignores the page number neither holds us nor makes it a "none"', async () => {
   const { origin, received } = await stubVendor(page([item('other', { input: { seed: 1 } })]));
-  expect(await find(origin)).toEqual([]);
+  await expect(find(origin)).rejects.toMatchObject({ failure: { vendorCode: 'list_broken' } });
   expect(received).toHaveLength(2);
 });
 

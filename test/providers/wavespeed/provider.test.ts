@@ -24,7 +24,7 @@ describe('check', () => {
     ['failed, data.code', { status: 'failed', code: 1200, error: 'no' }, failed('moderation', 'never')],
     ['failed, data.error_code', { status: 'failed', error_code: '1402' }, failed('media_fetch', 'never')],
     ['failed, a number in error', { status: 'failed', code: 0, error: '1401: size' }, failed('invalid_input', 'never')],
-    ['timeout', { status: 'timeout' }, failed('provider_failed', 'same')],
+    ['timeout', { status: 'timeout' }, failed('timed_out', 'elsewhere')],
     ['cancelled', { status: 'cancelled' }, failed('provider_failed', 'elsewhere')],
     ['deleted', { status: 'deleted' }, failed('provider_failed', 'elsewhere')],
   ])('%s', async (_name, fields, expected) => {

@@ -29,7 +29,7 @@ function envelope(data: unknown, code = 200): object {
 describe('the order', () => {
   test('is one POST: inputs flat, callback in the query, key in the header', async () => {
     const { outcome, received } = await start(json(200, envelope({ id: 'op-1', status: 'created' })));
-    expect(outcome).toEqual({ kind: 'accepted', operation: 'op-1', running: false });
+    expect(outcome).toEqual({ kind: 'accepted', operation: 'op-1' });
     expect(received).toHaveLength(1);
     expect(received[0]).toMatchObject({ method: 'POST', headers: { authorization: 'Bearer secret-key' } });
     expect(JSON.parse(received[0]?.body ?? '')).toEqual(order.input);
@@ -67,12 +67,13 @@ describe('the order', () => {
 describe('accepted', () => {
   test.each([
     ['already running', envelope({ id: 'op-1', status: 'processing' })],
+    ['nothing but the id', envelope({ id: 'op-1' })],
     ['a status nobody knows', envelope({ id: 'op-1', status: 'warming' })],
     ['without a code', { data: { id: 'op-1', status: 'processing' } }],
     ['an error beside an id: sync mode ran out, the task goes on', envelope({ id: 'op-1', status: 'failed' }, 5004)],
   ])('%s', async (_name, body) => {
     const { outcome } = await start(json(200, body));
-    expect(outcome).toEqual({ kind: 'accepted', operation: 'op-1', running: true });
+    expect(outcome).toEqual({ kind: 'accepted', operation: 'op-1' });
   });
 });
 
