@@ -68,12 +68,15 @@ interface JobRow {
 /** All jobs at once: a hundred of them asked for one by one are more than a busy machine answers in time. */
 async function readOutcomes(): Promise<(id: string) => Outcome> {
   const submits = await stack.vendor.submits();
+  // Of what we stop, the vendor's callback and our own check tell in either order.
   // A submit that stays ambiguous is given up after its longest duration, which is soon here and of no interest.
   const { rows } = await stack.pool.query<JobRow>(
     `SELECT j.id, j.phase AS status, j.failure ->> 'code' AS code, served.target AS "servedBy",
             (SELECT count(*)::int FROM attempts a WHERE a.job = j.id AND a.target = 0) AS "triesAtFirst",
-            CASE WHEN first.state <> 'unknown' OR first.operation IS NOT NULL THEN first.evidence END AS "firstEvidence",
-            CASE WHEN first.state = 'unknown' AND first.operation IS NULL THEN 'ambiguous_submit'
+            CASE WHEN first.ended_at > j.finished_at AND first.operation IS NOT NULL THEN 'stop'
+                 WHEN first.state <> 'unknown' OR first.operation IS NOT NULL THEN first.evidence END AS "firstEvidence",
+            CASE WHEN first.ended_at > j.finished_at AND first.operation IS NOT NULL THEN NULL
+                 WHEN first.state = 'unknown' AND first.operation IS NULL THEN 'ambiguous_submit'
                  ELSE coalesce(first.failure ->> 'code', (
                    SELECT data ->> 'failure' FROM job_events e
                    WHERE e.job = j.id AND e.kind = 'asset.failed' AND (e.data ->> 'attempt')::int = 1)) END AS "firstCode"
