@@ -48,6 +48,12 @@ const stopSteps: readonly StopStep[] = [
   { signal: 'SIGKILL', patienceMs: 5_000 },
 ];
 
+/** One whose database went away before it can't end in order, and what it had committed is safe. */
+const leftoverStopSteps: readonly StopStep[] = [
+  { signal: 'SIGTERM', patienceMs: 3_000 },
+  { signal: 'SIGKILL', patienceMs: 5_000 },
+];
+
 /** Starts the server and returns once it takes work. One that a killed process left on the directory is stopped first. */
 export async function startTemporalProcess(temporal: TemporalProcess): Promise<RunningTemporal> {
   const release = await claimDirectory(temporal.directory, 'temporal');
@@ -66,7 +72,7 @@ async function stopLeftover({ directory, marker, log }: TemporalProcess): Promis
   const pid = Number(await readFile(pidFileIn(directory), 'utf8').catch(() => ''));
   if (!Number.isInteger(pid) || pid <= 0) return;
   log('Stopping a Temporal server left from before, if it still runs', { pid });
-  await stopProcess({ pid, marker }, stopSteps);
+  await stopProcess({ pid, marker }, leftoverStopSteps);
   await rm(pidFileIn(directory), { force: true });
 }
 

@@ -43,6 +43,13 @@ test('a remembered port that is taken is replaced, the other one kept', async ()
   expect(second['two']).toBe(first['two']);
 });
 
+test('a bound is kept, also by a port that comes again', async () => {
+  const wishes = ['one', { name: 'low', portMax: 32_767 }];
+  const first = await choosePorts(memory, wishes);
+  expect(first['low']).toBeLessThanOrEqual(32_767);
+  await expect(choosePorts(memory, wishes)).resolves.toEqual(first);
+});
+
 test.each(['', '{"one":', 'null', '{"one":"text"}', '{"one":99999}'])(
   'a spoilt memory %j is forgotten',
   async (text) => {

@@ -35,11 +35,25 @@ test('the version is that of the pinned dev server, so that figures can be compa
   expect(temporalServerVersion).toBe('1.32.0');
 });
 
+const ports = Object.fromEntries(
+  portWishes.map((wish, index) => [typeof wish === 'string' ? wish : wish.name, 20_000 + index]),
+);
+
+test('all services listen on loopback only, each on ports of its own', () => {
+  const postgres = readPostgresUrl('postgres://user:word@127.0.0.1/spillway');
+  const config = JSON.parse(renderServerConfig({ postgres, ports, dynamicConfigFile: '/a/dynamic.yaml' }));
+  expect(Object.keys(config.services).toSorted()).toEqual(['frontend', 'history', 'matching', 'worker']);
+  const services: { rpc: { grpcPort: number; membershipPort: number; bindOnIP: string } }[] = Object.values(
+    config.services,
+  );
+  for (const { rpc } of services) expect(rpc.bindOnIP).toBe('127.0.0.1');
+  const used = services.flatMap(({ rpc }) => [rpc.grpcPort, rpc.membershipPort]);
+  expect(used.toSorted((one, other) => one - other)).toEqual(Object.values(ports));
+  expect(config.clusterMetadata.clusterInformation.active.rpcAddress).toBe(`127.0.0.1:${ports['port']}`);
+});
+
 test('history and visibility have databases of their own, whatever is in the password', () => {
   const postgres = readPostgresUrl('postgres://us%20er:p%22w%3A%0Ad@127.0.0.1:5433/spillway');
-  const ports = Object.fromEntries(
-    portWishes.map((wish, index) => [typeof wish === 'string' ? wish : wish.name, 20_000 + index]),
-  );
   const config = JSON.parse(renderServerConfig({ postgres, ports, dynamicConfigFile: '/a/dynamic.yaml' }));
   const { main, visibility } = config.persistence.datastores;
   expect([main.sql.databaseName, visibility.sql.databaseName]).toEqual([databases.main, databases.visibility]);

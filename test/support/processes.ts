@@ -13,7 +13,7 @@ export interface Exit {
 
 export interface PartSettings {
   /** The command of `spillway` that it runs. */
-  readonly command: 'simulator' | 'migrate' | 'api' | 'worker' | 'start';
+  readonly command: 'simulator' | 'migrate' | 'api' | 'worker' | 'start' | 'temporal:postgres';
   readonly env: Readonly<Record<string, string>>;
   /** What it logs once it is ready. A part without such a line is ready when it has ended well. */
   readonly readyLine?: string;
