@@ -82,6 +82,7 @@ const law = {
       'node:*',
     ],
   },
+  simulation: { rooms: ['domain'], packages: [] },
   simulator: { rooms: [], packages: ['zod', 'busboy', 'node:*'] },
   embedded: {
     rooms: [],

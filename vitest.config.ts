@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Three suites. `unit` needs nothing but Node; `integration` uses a real Postgres, a real Temporal server and the
- * simulator over HTTP; `end-to-end` starts and kills real processes. Unit tests share their modules: to load them anew for
- * each of a hundred files takes longer than the tests.
+ * Four suites. `unit` needs nothing but Node; `simulation` too, for a minute of both processors; `integration` uses a real
+ * Postgres, a real Temporal server and the simulator over HTTP; `end-to-end` starts and kills real processes. Unit tests
+ * share their modules: to load them anew for each of a hundred files takes longer than the tests.
  */
 export default defineConfig({
   test: {
@@ -11,7 +11,11 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.{int,e2e}.test.ts'], maxWorkers: 2, isolate: false },
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.{int,e2e,sim}.test.ts'], maxWorkers: 2, isolate: false },
+      },
+      {
+        extends: true,
+        test: { name: 'simulation', include: ['test/**/*.sim.test.ts'], maxWorkers: 2, isolate: false },
       },
       {
         extends: true,

@@ -1,13 +1,12 @@
-import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { cpuBetween, type CpuUse, noiseWarning, readCpu } from './cpu.ts';
+import { type CpuUse, noiseWarning } from './cpu.ts';
 import { percentilesOf } from './histogram.ts';
-import type { CountingBegins, LoadPlan, LoadReport } from './load-generator.ts';
-import { forkProgram, messageOf } from './program.ts';
-import { openStage, root, type Stage, startSpillway } from './stage.ts';
+import { countLost, idsFileOf, offerLoad } from './load.ts';
+import type { LoadPlan, LoadReport } from './load-generator.ts';
+import { root } from './root.ts';
+import { openStage, type Stage, startSpillway } from './stage.ts';
 import { rounded, table } from './table.ts';
-import { committedTransactions, withClient } from './transactions.ts';
+import { committedTransactions } from './transactions.ts';
 
 export interface AcceptOptions {
   readonly ratePerSecond: number;
@@ -23,10 +22,10 @@ export async function benchAccept(options: AcceptOptions, say: (line: string) =>
   try {
     const transactionsBefore = await committedTransactions(stage.databaseUrl);
     const api = await startSpillway(stage, 'api');
-    const { report, cpu } = await offerLoad(stage, { api: api.pid, plan: planOf(stage, options) });
+    const { report, cpu } = await offerLoad(stage, { programs: [api], plan: planOf(stage, options) });
     await api.stop();
     const transactions = (await committedTransactions(stage.databaseUrl)) - transactionsBefore;
-    const lost = await countLost(stage);
+    const lost = (await countLost(stage)).lost;
     const errors = Object.values(report.errors).reduce((sum, count) => sum + count, 0);
     const { p99 } = percentilesOf(report.latenciesMs);
     tell(say, { options, report, cpu, transactions, lost, errors });
@@ -47,48 +46,6 @@ function planOf(stage: Stage, { ratePerSecond, seconds, selfie }: AcceptOptions)
     ...(selfie ? { selfie: join(root, 'assets/selfie.jpg') } : {}),
     idsFile: idsFileOf(stage),
   };
-}
-
-async function offerLoad(
-  stage: Stage,
-  { api, plan }: { readonly api: number; readonly plan: LoadPlan },
-): Promise<{ report: LoadReport; cpu: CpuUse }> {
-  const generator = forkProgram({ name: 'load', script: join(root, 'bench/load-generator.ts') });
-  try {
-    const measured = [...stage.servers, { name: 'api', pid: api }, { name: 'load', pid: generator.pid }];
-    const counting = messageOf<CountingBegins>(generator, 'counting');
-    const reported = messageOf<LoadReport>(generator, 'report');
-    generator.child.send(plan);
-    await counting;
-    const before = await readCpu(measured);
-    const report = await reported;
-    const after = await readCpu(measured);
-    return { report, cpu: cpuBetween(before, after, availableParallelism()) };
-  } finally {
-    await generator.stop();
-  }
-}
-
-function idsFileOf({ directory }: Stage): string {
-  return join(directory, 'accepted-ids');
-}
-
-const idsOfQuery = 5_000;
-
-/** Looks every single id up that a client was given with a 202. */
-async function countLost(stage: Stage): Promise<number> {
-  const ids = (await readFile(idsFileOf(stage), 'utf8')).split('\n').filter((id) => id !== '');
-  return await withClient(stage.databaseUrl, async (client) => {
-    let lost = ids.length - new Set(ids).size;
-    for (let from = 0; from < ids.length; from += idsOfQuery) {
-      const { rows } = await client.query<{ lost: number }>(
-        'SELECT count(*)::int AS lost FROM unnest($1::text[]) AS asked(id) WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = asked.id)',
-        [ids.slice(from, from + idsOfQuery)],
-      );
-      lost += rows[0]?.lost ?? 0;
-    }
-    return lost;
-  });
 }
 
 interface Told {

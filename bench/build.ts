@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { root } from './stage.ts';
+import { root } from './root.ts';
 
 /** Builds what is measured: the code as it would be deployed, not as `tsx` runs it. */
 export async function build(): Promise<void> {

@@ -1,33 +1,51 @@
-import { parseArgs } from 'node:util';
-import { readTemporalServerKind, type TemporalServerKind } from '../src/embedded/temporal-server-kind.ts';
 import { benchAccept } from './accept.ts';
 import { build } from './build.ts';
+import { benchBurst } from './burst.ts';
+import { benchCalibration } from './calibration.ts';
 import { benchDispatch } from './dispatch.ts';
+import { benchFailover } from './failover.ts';
+import { benchFairness } from './fairness.ts';
+import {
+  bench as name,
+  count,
+  duration,
+  isBuilt,
+  learned,
+  only,
+  pinned,
+  plot,
+  selfie,
+  temporalServer,
+  tier,
+} from './flags.ts';
+import { benchGrants } from './grants.ts';
+import { plotGrants } from './grants-plot.ts';
 import { benchLifecycle } from './lifecycle.ts';
+import { benchPlan } from './plan.ts';
+import { readTier } from './tiers.ts';
+import { benchUtilisation } from './utilisation.ts';
 import type { VariantName } from './variants.ts';
 
 const usage = `Usage: npm run bench -- <bench>
 
-  accept      POST /v1/videos, open loop      --rate 2000 --seconds 30 [--selfie: multipart, at --rate 200]
-  dispatch    acceptance to POST, slots free  --rate 10 --seconds 30
-  lifecycle   jobs at once, API to settled    --jobs 1000 --rounds 2 --submitting 50 [--only ours|textbook|bare]
+  accept       POST /v1/videos, open loop      --rate 2000 --seconds 30 [--selfie: multipart, at --rate 200]
+  dispatch     acceptance to POST, slots free  --rate 10 --seconds 30
+  lifecycle    jobs at once, API to settled    --jobs 1000 --rounds 2 --submitting 50 [--only ours|textbook|bare]
+  burst        accept while dispatch runs      --count 100000 --rate 2000 --users 5000 --tier silver --video-seconds 6
+                                               --drain-seconds 0
+  utilisation  slots in use at the vendor      --slots 100 --per-minute 60000 --video-seconds 10 --seconds 120
+                                               --warm-up-seconds 30 --users 50
+                                               [--learned, --learned-rate: the catalogue promises five times as much]
+  fairness     a single job beside a flood     --deep 100000 --users 1 --singles 60 --slots 20 --video-seconds 2
+  grants       what a grant costs Postgres     --grants 50000 --deep 100000 --held 500 [--pinned: one snapshot, all the time]
+  failover     vendors slow, failing, hanging  --jobs 200 --slots 30
+  calibration  places and ETAs, and the truth  --jobs 600 --users 20 --slots 20 --video-seconds 4
+  plan         the planner's word on a burst   --count 100000, in virtual time
 
-  --temporal postgres   dispatch and lifecycle on Temporal's own server instead of its dev server; Go builds it, once
+  --plot                writes the figures of docs/plots
+  --temporal KIND       postgres, Temporal's own server (where Go has built it: the default), or dev
+  --no-build            measures what is in dist
 `;
-
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rate: { type: 'string' },
-    seconds: { type: 'string', default: '30' },
-    jobs: { type: 'string', default: '1000' },
-    rounds: { type: 'string', default: '2' },
-    submitting: { type: 'string', default: '50' },
-    only: { type: 'string', multiple: true, default: [] },
-    selfie: { type: 'boolean', default: false },
-    temporal: { type: 'string', default: 'dev' },
-  },
-});
 
 const variants: readonly VariantName[] = ['ours', 'textbook', 'bare'];
 
@@ -35,45 +53,89 @@ const say = (line: string): void => console.log(line);
 
 const benches: Readonly<Record<string, () => Promise<object>>> = {
   accept: async () => {
-    const { selfie } = values;
-    const ratePerSecond = count('rate', values.rate ?? (selfie ? '200' : '2000'));
-    return await benchAccept({ ratePerSecond, seconds: count('seconds', values.seconds), selfie }, say);
+    const ratePerSecond = count('rate', selfie ? 200 : 2_000);
+    return await benchAccept({ ratePerSecond, seconds: count('seconds', 30), selfie }, say);
   },
   dispatch: async () => {
-    const ratePerSecond = count('rate', values.rate ?? '10');
-    return await benchDispatch({ ratePerSecond, seconds: count('seconds', values.seconds), temporal: temporal() }, say);
+    const options = { ratePerSecond: count('rate', 10), seconds: count('seconds', 30) };
+    return await benchDispatch({ ...options, temporal: await temporalServer() }, say);
   },
   lifecycle: async () => {
     const options = {
-      jobs: count('jobs', values.jobs),
-      rounds: count('rounds', values.rounds),
-      submittingMax: count('submitting', values.submitting),
-      temporal: temporal(),
-      variants: variants.filter((name) => values.only.length === 0 || values.only.includes(name)),
+      jobs: count('jobs', 1_000),
+      rounds: count('rounds', 2),
+      submittingMax: count('submitting', 50),
+      temporal: await temporalServer(),
+      variants: variants.filter((variant) => only.length === 0 || only.includes(variant)),
     };
     return await benchLifecycle(options, say);
+  },
+  burst: async () => {
+    const options = {
+      ratePerSecond: count('rate', 2_000),
+      count: count('count', 100_000),
+      users: count('users', 5_000),
+      tier: readTier(tier ?? 'silver'),
+      videoSeconds: duration('video-seconds', 6),
+      drainSeconds: duration('drain-seconds', 0),
+    };
+    return await benchBurst({ ...options, plot, temporal: await temporalServer() }, say);
+  },
+  utilisation: async () => {
+    const options = {
+      slots: count('slots', 100),
+      perMinute: count('per-minute', learned === 'rate' ? 300 : 60_000),
+      videoSeconds: duration('video-seconds', 10),
+      seconds: count('seconds', learned === undefined ? 120 : 300),
+      warmUpSeconds: duration('warm-up-seconds', { none: 30, outstanding: 120, rate: 240 }[learned ?? 'none']),
+      users: count('users', 50),
+      learned,
+    };
+    return await benchUtilisation({ ...options, plot, temporal: await temporalServer() }, say);
+  },
+  fairness: async () => {
+    const options = {
+      slots: count('slots', 20),
+      videoSeconds: duration('video-seconds', 2),
+      deep: count('deep', 100_000),
+      users: count('users', 1),
+      singles: count('singles', 60),
+    };
+    return await benchFairness({ ...options, plot, temporal: await temporalServer() }, say);
+  },
+  grants: async () => {
+    const result = await benchGrants(
+      { grants: count('grants', 50_000), backlogs: [1_000, count('deep', 100_000)], held: count('held', 500), pinned },
+      say,
+    );
+    if (plot) say(`  ${await plotGrants(result)}`);
+    return result;
+  },
+  failover: async () => {
+    const options = { jobs: count('jobs', 200), slots: count('slots', 30), temporal: await temporalServer() };
+    return await benchFailover(options, say);
+  },
+  plan: async () => await benchPlan({ jobs: count('count', 100_000), plot }, say),
+  calibration: async () => {
+    const options = {
+      slots: count('slots', 20),
+      videoSeconds: duration('video-seconds', 4),
+      jobs: count('jobs', 600),
+      users: count('users', 20),
+    };
+    return await benchCalibration({ ...options, plot, temporal: await temporalServer() }, say);
   },
 };
 
 async function main(): Promise<number> {
-  const bench = benches[positionals[0] ?? ''];
+  const bench = benches[name];
   if (bench === undefined) {
     console.error(usage);
     return 2;
   }
-  await build();
+  if (!isBuilt) await build();
   say(JSON.stringify(await bench()));
   return 0;
-}
-
-function temporal(): TemporalServerKind {
-  return readTemporalServerKind(values.temporal);
-}
-
-function count(name: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value <= 0) throw new Error(`--${name} has to be a whole number above zero.`);
-  return value;
 }
 
 // What was started ends with this process (`exit` hooks), also when that is cut short.

@@ -11,6 +11,8 @@ export interface LoadPlan {
   readonly ratePerSecond: number;
   readonly warmUpSeconds: number;
   readonly seconds: number;
+  /** The tenant's end users, who take turns. Absent: a request names nobody. */
+  readonly users?: number;
   /** A picture to send along, as multipart. */
   readonly selfie?: string;
   /** Where the ids go that were answered with 202, a line each. */
@@ -24,7 +26,8 @@ export interface CountingBegins {
 
 export interface LoadReport {
   readonly kind: 'report';
-  /** Milliseconds from the moment at which a request was due to the end of its answer; the warm-up's are left out. */
+  /** Milliseconds from the moment at which a request was due to the end of its answer, in the order in which they were
+   * due; the warm-up's are left out. */
   readonly latenciesMs: readonly number[];
   readonly requests: number;
   readonly accepted: number;
@@ -50,7 +53,7 @@ async function offer(plan: LoadPlan): Promise<LoadReport> {
   const makeRequest = await requestsOf(plan);
   const skipped = plan.warmUpSeconds * plan.ratePerSecond;
   const requests = skipped + plan.seconds * plan.ratePerSecond;
-  const latenciesMs: number[] = [];
+  const latenciesMs = Array.from({ length: requests - skipped }, () => 0);
   const ids: string[] = [];
   const errors: Record<string, number> = {};
   let open = 0;
@@ -70,7 +73,7 @@ async function offer(plan: LoadPlan): Promise<LoadReport> {
       new Answer(({ status, location, fault }) => {
         open -= 1;
         lastAnswerAt = performance.now();
-        if (index >= skipped) latenciesMs.push(lastAnswerAt - dueAt(index));
+        if (index >= skipped) latenciesMs[index - skipped] = lastAnswerAt - dueAt(index);
         if (status === 202) ids.push(location.slice('/v1/videos/'.length));
         else errors[fault ?? String(status)] = (errors[fault ?? String(status)] ?? 0) + 1;
       }),
@@ -99,18 +102,19 @@ async function offer(plan: LoadPlan): Promise<LoadReport> {
 
 type MakeRequest = (index: number) => Dispatcher.DispatchOptions;
 
-async function requestsOf({ apiKey, selfie }: LoadPlan): Promise<MakeRequest> {
+async function requestsOf({ apiKey, selfie, users }: LoadPlan): Promise<MakeRequest> {
   const common = { method: 'POST', path: '/v1/videos' } as const;
   const headers = (contentType: string): Record<string, string> => ({
     authorization: `Bearer ${apiKey}`,
     'idempotency-key': randomUUID(),
     'content-type': contentType,
   });
+  const wish = { model: 'wan-2.6', seconds: 5, size: '1280x720' };
   if (selfie === undefined) {
     return (index) => ({
       ...common,
       headers: headers('application/json'),
-      body: JSON.stringify({ prompt: promptOf(index), model: 'wan-2.6', seconds: 5, size: '1280x720' }),
+      body: JSON.stringify({ ...wish, prompt: promptOf(index), ...(users && { user: `user-${index % users}` }) }),
     });
   }
   const boundary = 'spillway-bench-boundary';

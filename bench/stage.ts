@@ -1,18 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parse, stringify } from 'yaml';
 import { startEmbeddedPostgres } from '../src/embedded/postgres.ts';
 import { choosePorts } from '../src/embedded/ports.ts';
 import type { TemporalServerKind } from '../src/embedded/temporal-server-kind.ts';
+import { type CatalogueWish, writeCatalogue } from './catalogue.ts';
 import type { Measured } from './cpu.ts';
 import { type Program, runProgram, startProgram } from './program.ts';
+import { root } from './root.ts';
 import { startTemporal } from './temporal.ts';
 
-/** The repository's root; every program of the bench runs from here. */
-export const root = join(import.meta.dirname, '..');
 const cacheDirectory = join(root, '.spillway/cache');
 
 export interface Stage {
@@ -35,13 +34,19 @@ interface Ports {
   readonly simulator: number;
 }
 
+export interface StageWish {
+  readonly temporal: TemporalServerKind | false;
+  /** Absent: the shipped one without any account's limits. */
+  readonly catalogue?: CatalogueWish;
+}
+
 const quiet = (): void => undefined;
 
 /**
  * Servers of our own in a directory of our own, which is gone afterwards. Postgres syncs as it would in production: a
  * 202 that is not on the disk is not what we measure.
  */
-export async function openStage({ temporal }: { readonly temporal: TemporalServerKind | false }): Promise<Stage> {
+export async function openStage({ temporal, catalogue = { kind: 'unlimited' } }: StageWish): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'spillway-bench-'));
   // The account that runs Postgres for root has to reach it.
   await chmod(directory, 0o755);
@@ -74,7 +79,7 @@ export async function openStage({ temporal }: { readonly temporal: TemporalServe
       ports: { api, ops, simulator },
       webhookSecret: `whsec_${randomBytes(24).toString('base64')}`,
       apiKey: randomBytes(16).toString('hex'),
-      cataloguePath: await writeCatalogue(directory),
+      cataloguePath: await writeCatalogue(directory, catalogue),
       servers: [
         { name: 'postgres', pid: postgres.pid, withChildren: true },
         ...(server === undefined ? [] : [{ name: 'temporal', pid: server.pid }]),
@@ -98,6 +103,22 @@ export async function startSpillway(
   const settings = programOf(stage, part);
   const readyText = part === 'api' ? 'API is up' : 'worker is up';
   return await startProgram({ ...settings, args: [part], env: { ...settings.env, ...env }, readyText });
+}
+
+/** Workers beside each other, as in a deployment that has more than one machine. */
+export async function startWorkers(
+  stage: Stage,
+  { count, env = {} }: { readonly count: number; readonly env?: Readonly<Record<string, string>> },
+): Promise<readonly Program[]> {
+  const workers: Program[] = [];
+  for (let number = 1; number <= count; number += 1) {
+    const settings = programOf(stage, 'worker');
+    const names = { name: `worker-${number}`, logFile: join(stage.directory, `worker-${number}.log`) };
+    const readyText = 'worker is up';
+    const started = { ...settings, ...names, args: ['worker'], env: { ...settings.env, ...env }, readyText };
+    workers.push(await startProgram(started));
+  }
+  return workers;
 }
 
 /** The vendor: its largest account, and videos that take a third of a second. */
@@ -142,19 +163,6 @@ function programOf(stage: Stage, name: string) {
       SIMULATOR_TIME_SCALE: '1',
     },
   } as const;
-}
-
-/** The catalogue that we ship, but for the account's limits: those would be what is measured. */
-async function writeCatalogue(directory: string): Promise<string> {
-  const catalogue: { providers: Record<string, { pools: object }> } = parse(
-    await readFile(join(root, 'models.yaml'), 'utf8'),
-  );
-  const wide = { outstanding: 100_000, per_minute: 10_000_000 };
-  for (const provider of Object.values(catalogue.providers))
-    provider.pools = Object.fromEntries(Object.keys(provider.pools).map((pool) => [pool, wide]));
-  const path = join(directory, 'models.yaml');
-  await writeFile(path, stringify(catalogue));
-  return path;
 }
 
 function killNow(pid: number | undefined): void {

@@ -1,3 +1,5 @@
+import type { CpuUse } from './cpu.ts';
+
 export type Row = readonly (string | number)[];
 
 /** Text in columns: the first to the left, figures to the right. */
@@ -20,4 +22,14 @@ function textOf(cell: string | number): string {
 export function rounded(value: number): number {
   if (Math.abs(value) >= 100) return Math.round(value);
   return Number(value.toPrecision(3));
+}
+
+/** The cores that each program had, and the share of the machine that was none of ours. */
+export function cpuTable({ msByName, seconds, othersShare }: CpuUse): string {
+  const names = [...msByName.keys()];
+  const cores = names.map((name) => (msByName.get(name) ?? 0) / 1_000 / seconds);
+  return table([
+    ['CPU', ...names, 'others'],
+    ['cores', ...cores, `${(othersShare * 100).toFixed(0)} %`],
+  ]);
 }

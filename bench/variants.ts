@@ -7,7 +7,8 @@ import type { BurstPlan, BurstReport } from './burst-client.ts';
 import { cpuBetween, type CpuUse, readCpu } from './cpu.ts';
 import { percentilesOf } from './histogram.ts';
 import { forkProgram, messageOf, type Program, startProgram } from './program.ts';
-import { root, type Stage, startSpillway } from './stage.ts';
+import { root } from './root.ts';
+import { type Stage, startSpillway } from './stage.ts';
 import { committedTransactions, withClient } from './transactions.ts';
 
 /** One way to make the same job, run once. */

@@ -50,6 +50,8 @@ export const variables = {
     .describe(
       'Nothing is bought beyond this sum, over all jobs ever; `none` lifts the cap. Kept in the database: without the variable the last one stands.',
     ),
+  QUEUED_MAX: z.coerce.number().int().positive().optional().describe('Jobs that may wait at once; more are refused.'),
+  QUEUED_PER_USER_MAX: z.coerce.number().int().positive().optional().describe('The same for the jobs of one `user`.'),
   CATALOGUE_PATH: z.string().default('models.yaml').describe('The catalogue of models and targets.'),
   DATA_DIRECTORY: z
     .string()
@@ -78,6 +80,10 @@ export const variables = {
     .positive()
     .default(50)
     .describe('Submits without an answer that a pool may have, over all workers.'),
+  BREAKERS: z
+    .stringbool()
+    .default(true)
+    .describe('Whether a target that fails is left alone for a while. Off: its jobs are tried there all the same.'),
   STUCK_AFTER_SECONDS: z.coerce
     .number()
     .positive()
@@ -130,6 +136,8 @@ export interface Config {
   };
   /** Undefined: what the database has stands. */
   readonly spendCapUsd: number | 'none' | undefined;
+  /** Jobs that may wait at once, of a tenant and of one of its users. Null: as many as there are. */
+  readonly queueCaps: { readonly queuedMax: number | null; readonly queuedPerUserMax: number | null };
   readonly cataloguePath: string;
   readonly dataDirectory: string;
   /** Undefined: pictures and videos are files in the data directory. */
@@ -138,6 +146,7 @@ export interface Config {
   readonly cacheDirectory: string;
   readonly logLevel: Environment['LOG_LEVEL'];
   readonly submittingMax: number;
+  readonly breakers: boolean;
   readonly stuckAfterMs: number;
   readonly reconcileEveryMs: number;
   readonly simulator: {
@@ -195,12 +204,14 @@ function configOf(values: Environment, searchPath: string): Config {
       publicUrl: values.PUBLIC_URL?.replace(/\/+$/, ''),
     },
     spendCapUsd: values.SPEND_CAP_USD,
+    queueCaps: { queuedMax: values.QUEUED_MAX ?? null, queuedPerUserMax: values.QUEUED_PER_USER_MAX ?? null },
     cataloguePath: values.CATALOGUE_PATH,
     dataDirectory: values.DATA_DIRECTORY,
     s3: s3Config(values),
     cacheDirectory: join(values.DATA_DIRECTORY, 'cache'),
     logLevel: values.LOG_LEVEL,
     submittingMax: values.SUBMITTING_MAX,
+    breakers: values.BREAKERS,
     stuckAfterMs: values.STUCK_AFTER_SECONDS * 1_000,
     reconcileEveryMs: values.RECONCILE_EVERY_SECONDS * 1_000,
     simulator: {

@@ -83,6 +83,8 @@ const offences: readonly { readonly folder: string; readonly imports: string; re
   { folder: 'src/api', imports: '../providers/one/x.ts', rule: 'api-keeps-to-its-neighbours' },
   { folder: 'src/api', imports: '../providers/http.ts', rule: 'api-keeps-to-its-neighbours' },
   { folder: 'src/api', imports: '@temporalio/worker', rule: 'api-keeps-to-its-neighbours' },
+  { folder: 'src/simulation', imports: '../db/x.ts', rule: 'simulation-keeps-to-its-neighbours' },
+  { folder: 'src/simulation', imports: 'node:fs', rule: 'simulation-keeps-to-its-neighbours' },
   { folder: 'src/simulator', imports: '../domain/x.ts', rule: 'simulator-keeps-to-its-neighbours' },
   { folder: 'src/embedded', imports: '../domain/x.ts', rule: 'embedded-keeps-to-its-neighbours' },
   { folder: 'src/embedded', imports: 'pg', rule: 'embedded-keeps-to-its-neighbours' },

@@ -10,9 +10,9 @@ const root = join(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 const { providers } = await loadCatalogue(join(root, 'models.yaml'), isProviderKind);
 
-/** The rows of the first table under a heading. */
+/** The rows of the first table under a heading of the page on configuration. */
 function rowsUnder(heading: string): readonly string[] {
-  const [, section = ''] = read('README.md').split(`${heading}\n`);
+  const [, section = ''] = read('docs/configuration.md').split(`${heading}\n`);
   return (section.split('\n#')[0] ?? '').split('\n').filter((line) => line.startsWith('| `'));
 }
 
@@ -22,11 +22,11 @@ function defaultOf(schema: { safeParse: (value: undefined) => { success: boolean
   return `\`${typeof data === 'string' ? data : JSON.stringify(data)}\``;
 }
 
-test('README’s configuration table is what config.ts reads: names, defaults and reasons', () => {
+test('the table of variables is what config.ts reads: names, defaults and reasons', () => {
   const expected = Object.entries(variables).map(
     ([name, schema]) => `| \`${name}\` | ${defaultOf(schema)} | ${schema.description ?? ''} |`,
   );
-  expect(rowsUnder('## Configuration')).toEqual(expected);
+  expect(rowsUnder('## Variables')).toEqual(expected);
 });
 
 /** What proves a provider's callbacks. */
@@ -36,12 +36,12 @@ function proofOf({ kind, webhook_secret_variable }: CatalogueProvider): string {
   return callbacks === 'published_key' ? 'keys that it publishes' : `\`${webhook_secret_variable}\``;
 }
 
-test('README’s table of provider keys is what models.yaml names, and what each adapter verifies with', () => {
+test('the table of provider keys is what models.yaml names, and what each adapter verifies with', () => {
   const expected = Object.entries(providers).map(([name, provider]) => {
     const level = provider.level_variable === undefined ? '' : `\`${provider.level_variable}\``;
     return `| \`${name}\` | \`${provider.key_variable}\` | ${proofOf(provider)} | ${level} |`;
   });
-  expect(rowsUnder('### Provider keys')).toEqual(expected);
+  expect(rowsUnder('## Provider keys')).toEqual(expected);
 });
 
 test('.env.example names every variable, of ours and of the providers, once', () => {

@@ -1,5 +1,4 @@
 import type { Activities } from '../contracts/activities.ts';
-import { findJobToSubmit } from '../db/attempts.ts';
 import * as db from '../db/settle.ts';
 import type { ActivityDeps } from './deps.ts';
 
@@ -8,12 +7,8 @@ export function createBookkeeping(
   deps: Pick<ActivityDeps, 'db' | 'log' | 'onQueued'>,
 ): Pick<Activities, 'queueAttempt' | 'settleJob'> {
   return {
-    async queueAttempt({ jobId, ticket, waitMs }) {
-      const job = await findJobToSubmit(deps.db, jobId);
-      const target = job?.route[ticket.target];
-      if (target === undefined) return 'job_final';
-      const { pool, priceUsdMicros } = target;
-      const answer = await db.queueAttempt(deps.db, { jobId, ticket, pool, waitMs, priceUsdMicros });
+    async queueAttempt(order) {
+      const answer = await db.queueAttempt(deps.db, order);
       deps.onQueued();
       return answer;
     },

@@ -24,8 +24,19 @@ const heartbeatEveryMs = 4_000;
 /** How long the answer of a paid POST is worth keeping in hand while Postgres is away. */
 const recordForMs = 20_000;
 
+/**
+ * The moments between which a process may be killed in the middle of a submit: nothing is written; the ledger row is; the
+ * POST is on its way; its answer is read; the answer is recorded.
+ */
+export type SubmitPoint = 'called' | 'begun' | 'posting' | 'answered' | 'recorded';
+
+export interface SubmitHooks {
+  /** For tests that kill: told of each moment, and waited for. */
+  readonly onPoint?: (point: SubmitPoint) => Promise<void>;
+}
+
 /** The one place that spends money. The ledger row comes first; whoever finds it written does not POST. */
-export function createSubmitAttempt(deps: ActivityDeps): Activities['submitAttempt'] {
+export function createSubmitAttempt(deps: ActivityDeps & SubmitHooks): Activities['submitAttempt'] {
   const submitDeps = { ...deps, readInputPicture: createInputPictures(deps) };
   return async function submitAttempt(order) {
     const heartbeat = setInterval(() => Context.current().heartbeat(), heartbeatEveryMs);
@@ -37,7 +48,7 @@ export function createSubmitAttempt(deps: ActivityDeps): Activities['submitAttem
   };
 }
 
-interface SubmitDeps extends ActivityDeps {
+interface SubmitDeps extends ActivityDeps, SubmitHooks {
   readonly readInputPicture: ReadInputPicture;
 }
 
@@ -50,6 +61,7 @@ async function submit(deps: SubmitDeps, order: SubmitOrder): Promise<SubmitAnswe
   const picture = await handOver(deps, target, await deps.readInputPicture(order.jobId, job));
   const token = randomBytes(24).toString('base64url');
   const seed = randomInt(0, 2 ** 31 - 1);
+  await deps.onPoint?.('called');
   const begun = await beginAttempt(deps.db, {
     ...order,
     targetName: target.name,
@@ -60,9 +72,14 @@ async function submit(deps: SubmitDeps, order: SubmitOrder): Promise<SubmitAnswe
   });
   if (begun.verdict !== 'go') return answerOf(begun);
 
-  const outcome = picture.refusal ?? (await post(deps, { order, job, target, token, seed, imageUrl: picture.url }));
+  await deps.onPoint?.('begun');
+  const posted = { order, job, target, token, seed, imageUrl: picture.url };
+  const [outcome] = await Promise.all([picture.refusal ?? post(deps, posted), deps.onPoint?.('posting')]);
+  await deps.onPoint?.('answered');
   deps.log.info({ job: order.jobId, attempt: order.attempt, target: target.name, outcome: outcome.kind }, 'submitted');
-  return await recorded(() => record(deps, order, outcome));
+  const answer = await recorded(() => record(deps, order, outcome));
+  await deps.onPoint?.('recorded');
+  return answer;
 }
 
 /** What the ledger says of an attempt that was begun before: its state is the answer. */

@@ -1,13 +1,9 @@
 import { Context } from '@temporalio/activity';
 import type { Activities, WatchOrder } from '../contracts/activities.ts';
-import {
-  answerAttempt,
-  type AttemptToCheck,
-  endAttempt,
-  findAttemptToCheck,
-  markPossibleDuplicate,
-} from '../db/attempts.ts';
+import { type AttemptToCheck, endAttempt, findAttemptToCheck } from '../db/attempts.ts';
+import { adoptFromList, decideUnknown } from '../db/unknown-attempts.ts';
 import { failureOf } from '../domain/failure.ts';
+import { limits } from '../domain/limits.ts';
 import { nextCheckDelayMs } from '../domain/poll-schedule.ts';
 import type { RouteTarget } from '../domain/route.ts';
 import type { AttemptReport } from '../domain/story.ts';
@@ -52,27 +48,46 @@ async function poll({ deps, order, provider, target }: Look, operation: string):
 
 /** The answer to the POST was lost. Our seed finds the job in the provider's list; after a grace the policy decides. */
 async function adopt(look: Look): Promise<AttemptReport | undefined> {
-  const { deps, order, attempt, target, provider } = look;
-  if (provider.find !== undefined && attempt.seed !== null && carriesSeed(deps, target)) {
-    const { seed, submittedAt } = attempt;
-    const find = provider.find.bind(provider);
-    const query = { model: target.vendorModel, seed, createdAfter: submittedAt.getTime() - 60_000 };
-    const found = await reachable(() => find(query).catch(noneIfTooLong));
-    // A list that could not be read proves nothing: to go on would be to pay a second time on a guess.
-    if (found === undefined) return undefined;
-    const [only] = found;
-    if (only !== undefined && found.length === 1) {
-      await answerAttempt(deps.db, { ...order, state: 'accepted', operation: only.operation });
-      deps.log.info({ job: order.jobId, attempt: order.attempt }, 'adopted an ambiguous submit from the list');
-      return await poll(look, only.operation);
-    }
+  const { deps, order, attempt, target } = look;
+  const found = await findOurs(look);
+  // A list that could not be read proves nothing: to go on would be to pay a second time on a guess.
+  if (found === undefined) return undefined;
+  const [only] = found;
+  if (only !== undefined && found.length === 1 && (await adoptFromList(deps.db, { ...order, ...only }))) {
+    deps.log.info({ job: order.jobId, attempt: order.attempt }, 'adopted an ambiguous submit from the list');
+    return await poll(look, only.operation);
   }
-  const isInGrace = Date.now() < attempt.submittedAt.getTime() + target.unknownGraceMs;
-  if (isInGrace || target.unknownPolicy === 'wait') return undefined;
-  await markPossibleDuplicate(deps.db, order.jobId, order.attempt);
+  return Date.now() < graceEndsAt(attempt, target) ? undefined : await decide(look);
+}
+
+/** The vendor's operations that carry our seed. None where nobody could tell; undefined when the list could not be read. */
+async function findOurs({ deps, attempt, target, provider }: Look): Promise<readonly FoundOperation[] | undefined> {
+  const { seed, submittedAt } = attempt;
+  if (provider.find === undefined || seed === null || !carriesSeed(deps, target)) return [];
+  const find = provider.find.bind(provider);
+  const query = {
+    model: target.vendorModel,
+    seed,
+    createdAfter: submittedAt.getTime() - limits.vendorClockMsMax,
+    createdBefore: graceEndsAt(attempt, target) + limits.vendorClockMsMax,
+  };
+  return await reachable(() => find(query).catch(noneIfTooLong));
+}
+
+function graceEndsAt({ submittedAt }: AttemptToCheck, { unknownGraceMs }: RouteTarget): number {
+  return submittedAt.getTime() + unknownGraceMs;
+}
+
+async function decide({ deps, order, attempt, target }: Look): Promise<AttemptReport | undefined> {
+  const policy = target.unknownPolicy;
+  if (attempt.resolvedBy === 'grace_wait') return undefined;
+  const stands = await decideUnknown(deps.db, { ...order, policy });
+  // What was heard meanwhile, the next poll reads in the ledger.
+  if (!stands || policy === 'wait') return undefined;
+  deps.log.warn({ job: order.jobId, attempt: order.attempt, policy }, 'gave an ambiguous submit up');
   return {
     outcome: 'failed',
-    failure: failureOf('ambiguous_submit', { retry: target.unknownPolicy === 'resubmit' ? 'same' : 'elsewhere' }),
+    failure: failureOf('ambiguous_submit', { retry: policy === 'resubmit' ? 'same' : 'elsewhere' }),
   };
 }
 
@@ -86,7 +101,7 @@ function carriesSeed({ catalogue }: ActivityDeps, { name, vendorModel }: RouteTa
   return modes.length === 0 || modes.some((mode) => mode?.seed !== undefined);
 }
 
-/** A list that is too long today is longer tomorrow: to wait for its end would be to wait past every grace. */
+/** A list that is too long stays so: to wait until it can be read to its end would be to wait past every grace. */
 function noneIfTooLong(error: unknown): readonly FoundOperation[] {
   if (error instanceof ProviderUnreachableError && error.failure.vendorCode === 'list_too_long') return [];
   throw error;

@@ -10,6 +10,8 @@ export interface BatcherSettings<Item, Result> {
   readonly backlogMax: number;
   /** Batches that may be under way at once. */
   readonly flightsMax: number;
+  /** Milliseconds from one batch to the next: what comes after a pause goes at once, what comes in a flood gathers. */
+  readonly everyMs: number;
   readonly triesMax: number;
   /** Milliseconds from `submit` to an answer, whatever it is. */
   readonly waitMsMax: number;
@@ -56,8 +58,8 @@ interface Entry<Item, Result> {
 }
 
 /**
- * Gathers items while earlier batches are under way and writes them together: alone when it is quiet, in hundreds in a
- * flood. A batch whose fate is unknown is written again with the same items before anyone is answered; a batch with an
+ * Gathers items for a moment and while earlier batches are under way, and writes them together: alone when it is quiet,
+ * in hundreds in a flood. A batch whose fate is unknown is written again with the same items before anyone is answered; a batch with an
  * item that can't be written is halved until that one is alone.
  */
 export function createBatcher<Item, Result>(settings: BatcherSettings<Item, Result>): Batcher<Item, Result> {
@@ -66,6 +68,7 @@ export function createBatcher<Item, Result>(settings: BatcherSettings<Item, Resu
   let flights = 0;
   let backlog = 0;
   let scheduled = false;
+  let launchedAt = Number.NEGATIVE_INFINITY;
 
   return {
     submit(item, waitMs = settings.waitMsMax) {
@@ -108,22 +111,23 @@ export function createBatcher<Item, Result>(settings: BatcherSettings<Item, Resu
     }
   }
 
-  /** After the current turn of the event loop, so that a burst that arrives in one turn goes in one batch. */
+  /** After the current turn of the event loop at least, so that a burst that arrives in one turn goes in one batch. */
   function schedule(): void {
     if (scheduled) return;
     scheduled = true;
-    setImmediate(() => {
-      scheduled = false;
-      launch();
-    });
+    const waitMs = launchedAt + settings.everyMs - performance.now();
+    if (waitMs > 0) setTimeout(launch, waitMs);
+    else setImmediate(launch);
   }
 
   function launch(): void {
+    scheduled = false;
     while (flights < settings.flightsMax && waiting.length > 0) {
       const entries = waiting.splice(0, settings.batchMax).filter((entry) => !entry.settled);
       if (entries.length === 0) continue;
       for (const entry of entries) entry.launched = true;
       flights += 1;
+      launchedAt = performance.now();
       settings.onBatch?.(entries.length);
       void writeOrHalve(entries, settings).finally(land);
     }
@@ -132,7 +136,7 @@ export function createBatcher<Item, Result>(settings: BatcherSettings<Item, Resu
 
   function land(): void {
     flights -= 1;
-    launch();
+    schedule();
   }
 }
 

@@ -26,6 +26,7 @@ export function createAcceptor(pool: Database, onBatch: (size: number) => void):
     batchMax: limits.acceptBatchJobsMax,
     backlogMax: limits.acceptBacklogJobsMax,
     flightsMax: limits.acceptFlightsMax,
+    everyMs: limits.acceptEveryMs,
     triesMax: limits.acceptTriesMax,
     waitMsMax: limits.databaseWaitMsMax,
     onBatch,

@@ -4,6 +4,7 @@ import { limits } from '../domain/limits.ts';
 import { createAcceptor } from './accept-jobs.ts';
 import { createByteBudget } from './byte-budget.ts';
 import type { AppDeps } from './deps.ts';
+import { createLineViews } from './line-views.ts';
 import { createApiMetrics } from './metrics.ts';
 import { allowAnyOrigin } from './middleware/allow-any-origin.ts';
 import { authenticate } from './middleware/authenticate.ts';
@@ -23,6 +24,7 @@ import { getVideo } from './routes/get-video.ts';
 import { listModels } from './routes/list-models.ts';
 import { providerCallback, readCallbackBytes } from './routes/provider-callback.ts';
 import { putUpload } from './routes/put-upload.ts';
+import { createQueueGate, noQueueCaps } from './queue-caps.ts';
 import { createSpendCap } from './spend-cap.ts';
 import { createUploadKeeper } from './upload-keeper.ts';
 import { createUploadSigner } from './upload-signer.ts';
@@ -38,6 +40,8 @@ export function createApp(deps: AppDeps): App {
   const metrics = createApiMetrics(deps.registry);
   const acceptor = createAcceptor(deps.pool, (size) => metrics.batchJobs.observe(size));
   const spendCap = createSpendCap(deps.pool, deps.clock);
+  const queueGate = createQueueGate(deps.pool, deps.clock, deps.queueCaps ?? noQueueCaps);
+  const lines = createLineViews(deps.pool, deps.clock);
   const budget = createByteBudget(limits.uploadBytesMax);
   const keeper = createUploadKeeper(deps.pool);
   const signer = createUploadSigner(() => findUrlSecret(deps.pool));
@@ -70,18 +74,18 @@ export function createApp(deps: AppDeps): App {
     .post(
       limitUploads(budget),
       readJsonBytes(),
-      createVideo({ app: deps, acceptor, keeper, spendCap, budget, metrics }),
+      createVideo({ app: deps, acceptor, keeper, spendCap, queueGate, budget, metrics }),
     )
     .all(methodNotAllowed('POST'));
   handler
     .route('/v1/videos/:id')
-    .get(getVideo({ ...deps, spendCap }))
+    .get(getVideo({ ...deps, spendCap, lines }))
     .all(methodNotAllowed('GET, HEAD'));
   handler.route('/v1/videos/:id/timeline').get(getTimeline(deps)).all(methodNotAllowed('GET, HEAD'));
   handler.route('/v1/videos/:id/content').get(getContent(deps)).all(methodNotAllowed('GET, HEAD'));
   handler
     .route('/v1/videos/:id/cancel')
-    .post(cancelVideo({ ...deps, spendCap }))
+    .post(cancelVideo({ ...deps, spendCap, lines }))
     .all(methodNotAllowed('POST'));
 
   handler.use(() => {

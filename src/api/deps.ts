@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import type { ModelObject } from '../catalogue/model-object.ts';
 import type { PlanResult, Wish } from '../catalogue/plan.ts';
 import type { Database } from '../db/pool.ts';
+import type { QueueCaps } from '../db/queue-caps.ts';
 import type { JobId } from '../domain/job.ts';
 import type { VideoProvider } from '../providers/provider.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -23,6 +24,8 @@ export interface AppDeps {
   readonly defaultModel: string;
   /** Absent: everybody on this machine may call, and `main` listens on loopback only. */
   readonly apiKey?: string;
+  /** What holds for a tenant that has no caps of its own. Absent: as many as there are. */
+  readonly queueCaps?: QueueCaps;
   /** Every answer says that a simulator made the video. */
   readonly servedBySimulator?: boolean;
   /** Asks the workflow itself. Best effort: it may reject or take its time. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Request } from 'express';
 import type { Idempotency } from '../db/accept.ts';
 import { limits } from '../domain/limits.ts';
@@ -29,14 +29,14 @@ export function idempotencyOf(
     wish,
     image: reference === undefined ? null : digestOf(reference),
   });
-  return { key, fingerprint: createHash('sha256').update(asked).digest('hex') };
+  return { key, fingerprint: hash('sha256', asked) };
 }
 
 /** The form counts: what lies behind a URL may have changed since. */
 function digestOf(reference: ImageReference): unknown {
   switch (reference.kind) {
     case 'bytes':
-      return createHash('sha256').update(reference.bytes).digest('hex');
+      return hash('sha256', reference.bytes);
     case 'url':
       return { url: reference.url };
     case 'upload':

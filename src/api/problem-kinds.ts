@@ -25,6 +25,7 @@ export const problemKinds = {
   upload_not_found: { status: 422, title: 'There is no such upload.' },
   value_not_supported: { status: 422, title: 'The request asks for what is not supported.' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key belongs to another request.' },
+  queue_full: { status: 429, title: 'As many jobs wait as may.' },
   spend_cap_reached: { status: 429, title: 'The cap on spending is reached.' },
   internal_error: { status: 500, title: 'Something went wrong on our side.' },
   overloaded: { status: 503, title: 'The service is at its limit.' },

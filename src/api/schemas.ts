@@ -51,7 +51,7 @@ function text(charsMax: number) {
   return z
     .string('This has to be text.')
     .normalize('NFC')
-    .refine((value) => charsOf(value) <= charsMax, `This may have ${charsMax} characters.`);
+    .refine((value) => value.length <= charsMax || charsOf(value) <= charsMax, `This may have ${charsMax} characters.`);
 }
 
 function filledText(charsMax: number) {

@@ -21,6 +21,7 @@ export function createUploadKeeper(pool: Database): UploadKeeper {
     batchMax: limits.acceptBatchJobsMax,
     backlogMax: limits.acceptBacklogJobsMax,
     flightsMax: limits.acceptFlightsMax,
+    everyMs: limits.acceptEveryMs,
     triesMax: limits.acceptTriesMax,
     waitMsMax: limits.databaseWaitMsMax,
   });

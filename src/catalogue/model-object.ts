@@ -10,6 +10,8 @@ export interface ModelObject {
   readonly retired: RetirementObject | null;
   /** Where a request goes when the model's own targets can't serve it. */
   readonly fallbacks: readonly string[];
+  /** How long a job waits in line at one target before another that has room may serve it. Null: for ever. */
+  readonly spill_after_seconds: number | null;
   readonly inputs: readonly InputKind[];
   /** What may be asked for without a picture and with one: what the model's targets allow together. */
   readonly text: ModeObject | null;
@@ -61,6 +63,8 @@ export interface TargetObject {
   readonly provider: string;
   /** Whether this deployment has a key for it. */
   readonly available: boolean;
+  /** Its own limits, within those of its account. Null: none. */
+  readonly limits: TargetLimitsObject | null;
   readonly text: TargetModeObject | null;
   readonly image: TargetModeObject | null;
   /** Where the names and the values of the vendor's fields are known from. */
@@ -77,6 +81,12 @@ export interface TargetObject {
   readonly cancel: 'stops' | 'forgets' | 'none' | null;
   /** Whether a refusal on content policy may be taken to the next target. */
   readonly moderation: 'never' | 'elsewhere';
+}
+
+/** Null: the account's alone. */
+export interface TargetLimitsObject {
+  readonly outstanding: number | null;
+  readonly per_minute: number | null;
 }
 
 export interface PriceObject extends ProvenanceObject {

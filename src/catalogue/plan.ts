@@ -59,7 +59,16 @@ function planModels(planning: Planning, models: readonly string[], wish: FilledW
   const route = weighed.flatMap((result) => (result.kind === 'fits' ? [result.target] : []));
   if (route.length === 0) return refusalOf(weighed, wish);
   const { request, seconds, size } = wish;
-  return { kind: 'planned', route: route.slice(0, limits.targetsOfRouteMax), model: request.model, seconds, size };
+  const kept = withSpill(planning, models, route.slice(0, limits.targetsOfRouteMax));
+  return { kind: 'planned', route: kept, model: request.model, seconds, size };
+}
+
+/** How long a job waits in line is its model's word, at whichever target. Where there is no other, it waits. */
+function withSpill({ catalogue }: Planning, models: readonly string[], route: Route): Route {
+  const [first = ''] = models;
+  const spillAfterSeconds = findModel(catalogue, first)?.spill_after_seconds;
+  if (spillAfterSeconds === undefined || route.length < 2) return route;
+  return route.map((target) => ({ ...target, spillAfterMs: spillAfterSeconds * 1_000 }));
 }
 
 /** The targets of the models, in their order and each once. */

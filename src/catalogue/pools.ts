@@ -20,6 +20,12 @@ export const poolSchema = z.union(
   'needs preset: bronze, silver, gold or ultra; or outstanding and per_minute',
 );
 
+export const targetLimitsSchema = z
+  .strictObject({ outstanding: z.int().positive().optional(), per_minute: z.int().positive().optional() })
+  .refine(({ outstanding, per_minute }) => outstanding !== undefined || per_minute !== undefined, {
+    error: 'needs outstanding, per_minute or both',
+  });
+
 export type CataloguePool = z.infer<typeof poolSchema>;
 
 export interface LimitsOfPool {

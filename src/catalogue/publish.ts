@@ -8,6 +8,7 @@ import type {
   PriceObject,
   ProvenanceObject,
   RetirementObject,
+  TargetLimitsObject,
   TargetModeObject,
   TargetObject,
 } from './model-object.ts';
@@ -37,6 +38,7 @@ export function publishModels(catalogue: Catalogue, providers: Providers): reado
       status: statusOf(catalogue, providers, model),
       retired: retirementOf(model),
       fallbacks: model.fallbacks,
+      spill_after_seconds: model.spill_after_seconds ?? null,
       inputs: inputKinds.filter((kind) => modes[kind] !== null),
       ...modes,
       targets: targets.map((target) => targetObject(target, providers)),
@@ -85,6 +87,7 @@ function targetObject({ name, target }: NamedTarget, providers: Providers): Targ
     name,
     provider: target.provider,
     available: provider !== undefined,
+    limits: limitsOf(target),
     text: targetMode(target.text),
     image: targetMode(target.image),
     inputs: provenanceOf(target.inputs),
@@ -96,6 +99,10 @@ function targetObject({ name, target }: NamedTarget, providers: Providers): Targ
     cancel: provider?.cancelMeans ?? null,
     moderation: target.moderation,
   };
+}
+
+function limitsOf({ limits: own }: CatalogueTarget): TargetLimitsObject | null {
+  return own === undefined ? null : { outstanding: own.outstanding ?? null, per_minute: own.per_minute ?? null };
 }
 
 function priceOf({ price_per_second: price }: CatalogueTarget): PriceObject | null {

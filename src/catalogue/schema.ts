@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { poolSchema } from './pools.ts';
+import { poolSchema, targetLimitsSchema } from './pools.ts';
 
 const variableName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'has to be the name of an environment variable');
 const webUrl = z.url({ protocol: /^https?$/, error: 'has to be an http(s) URL' });
@@ -53,6 +53,8 @@ const modelSchema = z
     added: z.iso.date(),
     targets: z.array(z.string()),
     fallbacks: z.array(z.string()).default([]),
+    /** How long a job waits in line at one target before another that has room may serve it. Absent: for ever. */
+    spill_after_seconds: z.number().positive().optional(),
     retired: retirementSchema.optional(),
   })
   .refine(({ targets, retired }) => (targets.length === 0) === (retired !== undefined), {
@@ -105,6 +107,8 @@ const modeSchema = z.strictObject({
 const targetSchema = z.strictObject({
   provider: z.string(),
   pool: z.string(),
+  /** Its own limits, within those of the pool. */
+  limits: targetLimitsSchema.optional(),
   /** Where the fields of `text` and `image` are known from. */
   inputs: z.strictObject(provenance).refine(hasProvenance, provenanceMessage),
   typical_seconds: figureSchema,
@@ -140,6 +144,10 @@ export function withDurationsScaled(catalogue: Catalogue, factor: number): Catal
     ...figure,
     value: figure.value * factor,
   });
+  const models = Object.entries(catalogue.models).map(([name, { spill_after_seconds: spill, ...model }]) => [
+    name,
+    { ...model, ...(spill !== undefined && { spill_after_seconds: spill * factor }) },
+  ]);
   const targets = Object.entries(catalogue.targets).map(([name, target]): [string, CatalogueTarget] => [
     name,
     {
@@ -150,5 +158,5 @@ export function withDurationsScaled(catalogue: Catalogue, factor: number): Catal
       unknown_grace_seconds: target.unknown_grace_seconds * factor,
     },
   ]);
-  return { ...catalogue, targets: Object.fromEntries(targets) };
+  return { ...catalogue, models: Object.fromEntries(models), targets: Object.fromEntries(targets) };
 }

@@ -43,9 +43,9 @@ export async function insertJobs(db: Database, jobs: readonly NewJob[]): Promise
   const { rows } = await db.query<InsertedJob>({
     name: 'insert_jobs',
     text: `WITH input AS (
-             SELECT id, tenant, key, fingerprint, request::jsonb, route::jsonb, input_image, input_url, priority,
-                    queue_ttl * interval '1 second' AS queue_ttl
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::smallint[], $10::float8[])
+             SELECT id, tenant, key, fingerprint, request::jsonb, ($11::jsonb[])[route] AS route, input_image, input_url,
+                    priority, queue_ttl * interval '1 second' AS queue_ttl
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::smallint[], $10::float8[])
                AS input(id, tenant, key, fingerprint, request, route, input_image, input_url, priority, queue_ttl)
            ), won AS (
              INSERT INTO idempotency_keys (tenant, key, job, fingerprint)
@@ -60,8 +60,11 @@ export async function insertJobs(db: Database, jobs: readonly NewJob[]): Promise
              ON CONFLICT (id) DO NOTHING
              RETURNING *
            ), queued AS (
-             INSERT INTO tickets (job, attempt, tenant, caller, pool, target, priority, kind, accepted_at, queue_deadline, price_usd_micros)
-             SELECT id, 1, tenant, coalesce(request ->> 'user', ''), route -> 0 ->> 'pool', 0, priority, 'first', accepted_at,
+             INSERT INTO tickets (job, attempt, tenant, caller, pool, target, target_name, priority, kind, accepted_at, spill_at,
+                                  queue_deadline, price_usd_micros)
+             SELECT id, 1, tenant, coalesce(request ->> 'user', ''), route -> 0 ->> 'pool', 0, route -> 0 ->> 'name', priority, 'first',
+                    accepted_at,
+                    coalesce(accepted_at + (route -> 0 ->> 'spillAfterMs')::float8 * interval '1 millisecond', 'infinity'),
                     queue_deadline, (route -> 0 ->> 'priceUsdMicros')::bigint
              FROM accepted ORDER BY id
            ), owned AS (
@@ -75,18 +78,21 @@ export async function insertJobs(db: Database, jobs: readonly NewJob[]): Promise
   return rows;
 }
 
+/** Jobs that were planned alike have one route, which is sent once: it is most of what a job is. */
 function columnsOf(jobs: readonly NewJob[]): unknown[][] {
+  const routes = [...new Set(jobs.map(({ route }) => route))];
   return [
     jobs.map(({ id }) => id),
     jobs.map(({ tenant }) => tenant),
     jobs.map(({ idempotency }) => idempotency?.key ?? null),
     jobs.map(({ idempotency }) => idempotency?.fingerprint ?? null),
     jobs.map(({ request }) => JSON.stringify(request)),
-    jobs.map(({ route }) => JSON.stringify(route)),
+    jobs.map(({ route }) => routes.indexOf(route) + 1),
     jobs.map(({ inputImage }) => inputImage),
     jobs.map(({ inputUrl }) => inputUrl),
     jobs.map(({ request }) => priorities.indexOf(request.priority)),
     jobs.map(({ queueTtlSeconds }) => queueTtlSeconds),
+    routes.map((route) => JSON.stringify(route)),
   ];
 }
 

@@ -4,6 +4,7 @@ import type { Route } from '../domain/route.ts';
 import type { VideoRequest } from '../domain/video-request.ts';
 import type { Database } from './pool.ts';
 import { only } from './sql.ts';
+import type { Resolution } from './unknown-attempts.ts';
 
 export interface BeginOrder {
   readonly jobId: JobId;
@@ -118,6 +119,8 @@ export interface AttemptToCheck {
   readonly submittedAt: Date;
   readonly outcome: 'finished' | 'failed' | 'lost' | null;
   readonly failure: Failure | null;
+  /** What has settled that its submit was ambiguous, if it was: a proof, or its target's policy. */
+  readonly resolvedBy: Resolution | null;
   readonly route: Route;
   readonly target: number;
 }
@@ -129,16 +132,12 @@ export async function findAttemptToCheck(
 ): Promise<AttemptToCheck | undefined> {
   const { rows } = await db.query<AttemptToCheck & { seed: string | null }>({
     name: 'find_attempt_to_check',
-    text: `SELECT a.provider, a.operation, a.seed, a.submitted_at AS "submittedAt", a.outcome, a.failure, a.target, j.route
+    text: `SELECT a.provider, a.operation, a.seed, a.submitted_at AS "submittedAt", a.outcome, a.failure,
+                  a.resolved_by AS "resolvedBy", a.target, j.route
            FROM attempts a JOIN jobs j ON j.id = a.job
            WHERE a.job = $1 AND a.attempt = $2`,
     values: [jobId, attempt],
   });
   const row = rows[0];
   return row && { ...row, seed: row.seed === null ? null : Number(row.seed) };
-}
-
-/** Notes that a deliberate further attempt may be paid beside this one. */
-export async function markPossibleDuplicate(db: Database, jobId: JobId, attempt: number): Promise<void> {
-  await db.query('UPDATE attempts SET possible_duplicate = true WHERE job = $1 AND attempt = $2', [jobId, attempt]);
 }

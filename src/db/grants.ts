@@ -1,11 +1,14 @@
 import type pg from 'pg';
-import type { Grants, PoolGlance, PoolSnapshot } from '../domain/grants.ts';
-import { limits } from '../domain/limits.ts';
-import { only } from './sql.ts';
+import type { Throttle } from '../domain/account-limits.ts';
+import type { Lane } from '../domain/fair-order.ts';
+import type { PoolState } from '../domain/grants.ts';
+import { noteDepths } from './depths.ts';
+import { moment, only } from './sql.ts';
 
 /**
- * The statements of a grant pass, in the order in which they run inside one transaction. Each has a snapshot of its own
- * and they are never merged: a count in the statement that takes the lock overshoots the limit (scheduler.md).
+ * The statements of a grant pass, in the order in which they run inside one transaction; `readHeads` and `carryOut` follow.
+ * Each has a snapshot of its own and they are never merged: a count in the statement that takes the lock overshoots the
+ * limit (scheduler.md).
  */
 
 /**
@@ -16,12 +19,15 @@ export const beginWithPinnedPlans = `
   BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
   SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL lock_timeout = 500`;
 
+/** Begins a grant pass. What it claims it notes on the flows itself, so the trigger need not note it as departures. */
+export const beginPass = `${beginWithPinnedPlans}; SET LOCAL spillway.granting = on`;
+
 /** Takes the pool's lock, and says whether there is a budget to lock too. Undefined: another dispatcher is granting. */
 export async function lockPool(connection: pg.PoolClient, pool: string): Promise<LockedPool | undefined> {
   const { rows } = await connection.query<LockedPool>({
     name: 'lock_pool',
     text: `SELECT outstanding_max AS "outstandingMax", per_minute_max AS "perMinuteMax", overlap_tokens AS "overlapTokens",
-                  ${millis('next_start_at')} AS "nextStartAt", ${millis('overlap_at')} AS "overlapAt",
+                  ${moment('next_start_at')} AS "nextStartAt", ${moment('overlap_at')} AS "overlapAt", learned,
                   EXISTS (SELECT 1 FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL) AS "isCapped"
            FROM pools WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED`,
     values: [pool],
@@ -30,11 +36,14 @@ export async function lockPool(connection: pg.PoolClient, pool: string): Promise
 }
 
 export interface LockedPool {
+  /** As configured. */
   readonly outstandingMax: number;
   readonly perMinuteMax: number;
   readonly overlapTokens: number;
   readonly nextStartAt: number;
   readonly overlapAt: number;
+  /** What was learned of both: JSON. */
+  readonly learned: unknown;
   readonly isCapped: boolean;
 }
 
@@ -56,119 +65,130 @@ export async function lockBudget(connection: pg.PoolClient): Promise<number | nu
   return Number(rows[0]?.left ?? 0);
 }
 
-export interface SnapshotQuery {
-  readonly pool: string;
-  readonly headsMax: number;
-}
+/** Arrivals that one pass folds at most: after an outage the line is taken up in pieces. */
+const arrivalsOfPassMax = 5_000;
 
-type Snapshot = Pick<PoolSnapshot, 'now' | 'outstanding' | 'submitting' | 'undelivered' | 'waiting'>;
-
-/** What is held and the heads of the line, after the lock. Times by the database's clock, in milliseconds. */
-export async function readSnapshot(connection: pg.PoolClient, { pool, headsMax }: SnapshotQuery): Promise<Snapshot> {
-  const { rows } = await connection.query<Snapshot>({
-    name: 'read_snapshot',
-    text: `SELECT ${millis('clock_timestamp()')} AS now,
-             (SELECT count(*)::int FROM permits WHERE pool = $1) AS outstanding,
-             (SELECT count(*)::int FROM permits WHERE pool = $1 AND submitting) AS submitting,
-             (SELECT count(*)::int FROM permits JOIN mailbox USING (job, attempt)
-              WHERE permits.pool = $1 AND permits.submitting AND mailbox.kind IN ('start', 'permit')
-                AND permits.start_at < clock_timestamp() - interval '1 second') AS undelivered,
-             (SELECT coalesce(jsonb_agg(to_jsonb(head)), '[]') FROM (
-                SELECT id::text, kind = 'overlap' AS overlap, ${millis('greatest(not_before, accepted_at)')} AS "notBefore",
-                       price_usd_micros AS "priceUsdMicros"
-                FROM tickets
-                WHERE pool = $1 AND not_before <= clock_timestamp()
-                ORDER BY (kind = 'overlap'), priority, accepted_at, id
-                LIMIT $2) AS head) AS waiting`,
-    values: [pool, headsMax],
+/** Takes into the line, at their old place, who were told to come back now. To be folded after that. */
+export async function unparkTickets(connection: pg.PoolClient, pool: string): Promise<void> {
+  await connection.query({
+    name: 'unpark_tickets',
+    text: `UPDATE tickets SET parked = false
+           WHERE id = ANY (ARRAY(SELECT id FROM tickets WHERE pool = $1 AND parked AND not_before <= clock_timestamp()
+                                 ORDER BY not_before LIMIT ${arrivalsOfPassMax} FOR UPDATE SKIP LOCKED))`,
+    values: [pool],
   });
-  return only(rows, 'read_snapshot');
 }
 
 /**
- * Carries the choice out: tickets become permits, and every permit gets its mail: the start of its workflow, or a signal
- * where that was dispatched before. Returns how many there were.
- *
- * The job is locked before its ticket, as everywhere, and a job that somebody is ending at this moment is left to them:
- * to wait for them while they wait for the ticket would be a deadlock.
+ * Folds what has arrived and left since the last pass into flows. A flow that wakes begins at the time of its class: what it did not use while it
+ * was away, it can't save. One that somebody has left is asked whether anybody is left in it: a campaign that is cancelled
+ * is not to be looked through later, flow by flow, while others wait.
  */
-export async function claimGrants(connection: pg.PoolClient, pool: string, grants: Grants): Promise<number> {
-  const { rowCount } = await connection.query({
-    name: 'claim_grants',
-    text: `WITH chosen AS (
-             SELECT * FROM unnest($2::bigint[], $3::double precision[]) AS chosen(id, start_ms)
-           ), locked AS MATERIALIZED (
-             SELECT chosen.id, chosen.start_ms
-             FROM chosen JOIN tickets ON tickets.id = chosen.id JOIN jobs ON jobs.id = tickets.job
-             WHERE jobs.finished_at IS NULL
-             FOR NO KEY UPDATE OF jobs SKIP LOCKED
-           ), claimed AS (
-             DELETE FROM tickets USING locked WHERE tickets.id = locked.id
-             RETURNING tickets.*, to_timestamp(locked.start_ms / 1000) AS start_at
-           ), granted AS (
-             INSERT INTO permits (job, attempt, pool, target, start_at, price_usd_micros)
-             SELECT job, attempt, pool, target, start_at, price_usd_micros FROM claimed ORDER BY start_at
-             ON CONFLICT (job, attempt) DO NOTHING
-             RETURNING grant_id, job, attempt, target, start_at, price_usd_micros
-           ), dispatched AS (
-             UPDATE jobs SET dispatched_at = clock_timestamp()
-             FROM granted WHERE jobs.id = granted.job AND jobs.dispatched_at IS NULL
-             RETURNING jobs.id
-           ), mailed AS (
-             INSERT INTO mailbox (job, kind, attempt, payload, not_before)
-             SELECT job,
-                    CASE WHEN dispatched.id IS NULL THEN 'permit' ELSE 'start' END,
-                    attempt,
-                    jsonb_build_object('attempt', attempt, 'target', target, 'grant', grant_id::text),
-                    start_at
-             FROM granted LEFT JOIN dispatched ON dispatched.id = granted.job
-             ON CONFLICT (job, kind, attempt) DO NOTHING
-           ), committed AS (
-             UPDATE budgets
-             SET committed_usd_micros = committed_usd_micros + (SELECT coalesce(sum(price_usd_micros), 0)::bigint FROM granted)
-             WHERE id = 'global' AND cap_usd_micros IS NOT NULL
-           ), paced AS (
-             UPDATE pools
-             SET next_start_at = to_timestamp($4::float8 / 1000), overlap_tokens = $5::float8, overlap_at = clock_timestamp()
-             WHERE id = $1
+export async function foldArrivals(connection: pg.PoolClient, pool: string): Promise<void> {
+  await connection.query({
+    name: 'fold_arrivals',
+    text: `WITH taken AS (
+             DELETE FROM arrivals
+             WHERE pool = $1 AND id = ANY (ARRAY(SELECT id FROM arrivals WHERE pool = $1 ORDER BY id LIMIT ${arrivalsOfPassMax}))
+             RETURNING target_name, class, tenant, caller, id, accepted_at, n
+           ), changes AS MATERIALIZED (
+             SELECT sums.*, n + coalesce(own.waiting, 0) AS waiting, own.tag, coalesce(tenants.weight, 1) AS weight,
+                    min(since) OVER (PARTITION BY class, tenant, caller) AS flow_since,
+                    NOT has_left OR EXISTS (
+                      SELECT 1 FROM tickets
+                      WHERE tickets.pool = $1 AND tickets.target_name = sums.target_name AND tickets.priority = sums.class
+                        AND tickets.tenant = sums.tenant AND tickets.caller = sums.caller
+                        AND kind <> 'overlap' AND NOT parked) AS is_active
+             FROM (
+               SELECT target_name, class, tenant, caller, sum(n)::int AS n, min(id) AS since, bool_or(n < 0) AS has_left,
+                      array_agg(accepted_at) AS moments, array_agg(n) AS counts
+               FROM taken GROUP BY target_name, class, tenant, caller
+             ) AS sums
+             CROSS JOIN LATERAL (
+               SELECT max(tag) FILTER (WHERE active) AS tag, max(waiting) FILTER (WHERE flows.target_name = sums.target_name) AS waiting
+               FROM flows
+               WHERE flows.pool = $1 AND flows.class = sums.class AND flows.tenant = sums.tenant AND flows.caller = sums.caller
+             ) AS own
+             LEFT JOIN tenants ON tenants.id = sums.tenant
+           ), tagged AS MATERIALIZED (
+             -- Who comes takes the tenant's next tags, in the order of arrival; who waits at another target has one already.
+             SELECT changes.*, coalesce(changes.tag, greatest(lanes.tag, shares.tag, 0)
+                      + (dense_rank() OVER (PARTITION BY changes.class, changes.tenant, changes.tag IS NULL AND is_active ORDER BY flow_since) - 1)
+                        / changes.weight) AS start_tag
+             FROM changes
+             LEFT JOIN lanes ON lanes.pool = $1 AND lanes.class = changes.class
+             LEFT JOIN shares ON shares.pool = $1 AND shares.class = changes.class AND shares.tenant = changes.tenant
+           ), shared AS (
+             INSERT INTO shares (pool, class, tenant, tag)
+             SELECT $1, class, tenant, max(start_tag + 1 / weight) FROM tagged WHERE tag IS NULL AND is_active
+             GROUP BY class, tenant
+             ON CONFLICT (pool, class, tenant) DO UPDATE SET tag = excluded.tag
+           ), known AS (
+             INSERT INTO targets (pool, name) SELECT DISTINCT $1, target_name FROM changes ON CONFLICT DO NOTHING
+           ), opened AS (
+             INSERT INTO lanes (pool, class, virtual_time)
+             SELECT DISTINCT $1, class, coalesce((SELECT min(virtual_time) FROM lanes WHERE pool = $1), 0) FROM changes
+             ON CONFLICT DO NOTHING
+           ), folded AS (
+             INSERT INTO flows (pool, class, tenant, caller, target_name, weight, tag, since, waiting, active)
+             SELECT $1, class, tenant, caller, target_name, weight, start_tag, since, waiting, is_active FROM tagged
+             ON CONFLICT (pool, class, tenant, caller, target_name) DO UPDATE
+             SET waiting = excluded.waiting,
+                 weight = excluded.weight,
+                 tag = CASE WHEN flows.active THEN flows.tag ELSE excluded.tag END,
+                 since = CASE WHEN flows.active THEN flows.since ELSE excluded.since END,
+                 active = excluded.active
+           ), ${noteDepths}
+           SELECT 1`,
+    values: [pool],
+  });
+}
+
+/** What is held and what the account has said, after the lock. Times by the database's clock, in milliseconds. */
+export async function readHoldings(connection: pg.PoolClient, pool: string): Promise<Holdings> {
+  const { rows } = await connection.query<Holdings>({
+    name: 'read_holdings',
+    text: `WITH heard AS (
+             DELETE FROM throttles WHERE pool = $1 RETURNING dimension, granted_at, refused_at, retry_after_ms
+           ), held AS MATERIALIZED (
+             SELECT target_name, count(*) AS outstanding, count(*) FILTER (WHERE submitting) AS submitting
+             FROM permits WHERE pool = $1 GROUP BY target_name
            )
-           SELECT 1 FROM granted`,
-    values: [
-      pool,
-      grants.granted.map(({ id }) => id),
-      grants.granted.map(({ startAt }) => startAt),
-      grants.nextStartAt,
-      grants.overlapTokens,
-    ],
+           SELECT ${moment('clock_timestamp()')} AS now,
+             (SELECT coalesce(sum(outstanding), 0)::int FROM held) AS outstanding,
+             (SELECT coalesce(sum(submitting), 0)::int FROM held) AS submitting,
+             (SELECT count(*)::int FROM permits JOIN mailbox USING (job, attempt)
+              WHERE permits.pool = $1 AND permits.submitting AND mailbox.kind IN ('start', 'permit')
+                AND permits.start_at < clock_timestamp() - interval '1 second') AS undelivered,
+             (SELECT coalesce(jsonb_agg(jsonb_build_object('dimension', dimension, 'grantedAt', ${moment('granted_at')},
+                       'retryAfterMs', retry_after_ms) ORDER BY refused_at), '[]') FROM heard) AS throttles,
+             -- Only a refusal asks for it.
+             (SELECT CASE WHEN EXISTS (SELECT 1 FROM heard) THEN
+                (SELECT count(*) FROM permits WHERE permits.pool = $1 AND granted_at > clock_timestamp() - interval '1 minute')
+                + (SELECT count(*) FROM attempts WHERE ended_at > clock_timestamp() - interval '1 minute'
+                     AND attempts.pool = $1 AND submitted_at > clock_timestamp() - interval '1 minute' AND state <> 'refused')
+              ELSE 0 END)::int AS "startedLately",
+             (SELECT coalesce(jsonb_agg(jsonb_build_object('class', class, 'virtualTime', virtual_time, 'tag', tag)), '[]')
+              FROM lanes WHERE pool = $1) AS lanes,
+             (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                       'name', name, 'outstandingMax', outstanding_max, 'perMinuteMax', per_minute_max,
+                       'nextStartAt', ${moment('next_start_at')}, 'admits', admits, 'waitReason', wait_reason,
+                       'outstanding', coalesce((SELECT outstanding FROM held WHERE target_name = name), 0),
+                       'probing', CASE WHEN admits IS NULL THEN 0 ELSE
+                         (SELECT count(*) FROM permits
+                          WHERE permits.pool = $1 AND target_name = name AND granted_at >= probing_since) END)), '[]')
+              FROM targets WHERE pool = $1) AS targets`,
+    values: [pool],
   });
-  return rowCount ?? 0;
+  return only(rows, 'read_holdings');
 }
 
-export interface WaitingPool extends Omit<PoolGlance, 'submittingMax'> {
-  readonly id: string;
-}
+type TargetRow = PoolState['targets'][number] & { readonly waitReason: string | null };
 
-/** Pools with somebody in line, and whether a pass has a chance there. Without a lock: what it counts is a hint. */
-export async function findWaitingPools(connection: Pick<pg.Pool, 'query'>): Promise<readonly WaitingPool[]> {
-  const { rows } = await connection.query<WaitingPool>({
-    name: 'find_waiting_pools',
-    text: `SELECT id, outstanding_max AS "outstandingMax", per_minute_max AS "perMinuteMax",
-                  ${millis('next_start_at')} AS "nextStartAt", ${millis('clock_timestamp()')} AS now,
-                  held.outstanding, held.submitting
-           FROM pools CROSS JOIN LATERAL (
-             SELECT count(*)::int AS outstanding, (count(*) FILTER (WHERE permits.submitting))::int AS submitting
-             FROM permits WHERE permits.pool = pools.id
-           ) AS held
-           WHERE EXISTS (SELECT 1 FROM tickets WHERE tickets.pool = pools.id)
-           ORDER BY id`,
-  });
-  return rows;
-}
-
-/** How many heads a pass looks at: what it may grant, and as many again to say why they wait. */
-export const headsOfPassMax = limits.grantsOfPassMax * 2;
-
-/** `-infinity` is the oldest moment there is: zero will do. */
-function millis(expression: string): string {
-  return `coalesce(extract(epoch FROM nullif(${expression}, '-infinity'))::double precision * 1000, 0)`;
+export interface Holdings extends Pick<PoolState, 'now' | 'outstanding' | 'submitting' | 'undelivered'> {
+  readonly throttles: readonly Throttle[];
+  /** Starts in the last minute that were not refused. 0 where nothing was. */
+  readonly startedLately: number;
+  readonly lanes: readonly Lane[];
+  readonly targets: readonly TargetRow[];
 }

@@ -1,7 +1,12 @@
 import type pg from 'pg';
 
 /** Advisory locks: any numbers that are ours alone. */
-const locks = { reconciler: 7_741_530_201, sweeper: 7_741_530_202 } as const;
+const locks = {
+  reconciler: 7_741_530_201,
+  sweeper: 7_741_530_202,
+  health: 7_741_530_203,
+  drains: 7_741_530_204,
+} as const;
 
 /** Runs `work` if no other process is at the same task. Returns whether it ran. */
 export async function asOnlyOne(pool: pg.Pool, task: keyof typeof locks, work: () => Promise<void>): Promise<boolean> {

@@ -6,9 +6,17 @@ export interface PoolLimits {
   readonly provider: string;
   readonly outstandingMax: number;
   readonly perMinuteMax: number;
+  readonly targets?: readonly TargetLimits[];
 }
 
-/** Seeds the pools from the catalogue. Limits follow it; what granting has written stays. */
+/** A target's own limits, within those of its pool. Null: the pool's alone. */
+export interface TargetLimits {
+  readonly name: string;
+  readonly outstandingMax: number | null;
+  readonly perMinuteMax: number | null;
+}
+
+/** Seeds the pools and their targets from the catalogue. Limits follow it; what granting has written stays. */
 export async function upsertPools(db: Database, pools: readonly PoolLimits[]): Promise<void> {
   await db.query(
     `INSERT INTO pools (id, provider, outstanding_max, per_minute_max)
@@ -21,6 +29,32 @@ export async function upsertPools(db: Database, pools: readonly PoolLimits[]): P
       pools.map(({ provider }) => provider),
       pools.map(({ outstandingMax }) => outstandingMax),
       pools.map(({ perMinuteMax }) => perMinuteMax),
+    ],
+  );
+  await upsertTargets(
+    db,
+    pools.flatMap(({ id, targets = [] }) => targets.map((target) => ({ ...target, pool: id }))),
+  );
+}
+
+/** A target whose limits are as they were is not locked: grants write to its row all the time. */
+async function upsertTargets(db: Database, targets: readonly (TargetLimits & { pool: string })[]): Promise<void> {
+  await db.query(
+    `WITH target AS (
+       SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::int[]) AS target(pool, name, outstanding_max, per_minute_max)
+     ), added AS (
+       INSERT INTO targets (pool, name, outstanding_max, per_minute_max) SELECT * FROM target ORDER BY pool, name
+       ON CONFLICT DO NOTHING
+     )
+     UPDATE targets SET outstanding_max = target.outstanding_max, per_minute_max = target.per_minute_max
+     FROM target
+     WHERE targets.pool = target.pool AND targets.name = target.name
+       AND (targets.outstanding_max, targets.per_minute_max) IS DISTINCT FROM (target.outstanding_max, target.per_minute_max)`,
+    [
+      targets.map(({ pool }) => pool),
+      targets.map(({ name }) => name),
+      targets.map(({ outstandingMax }) => outstandingMax),
+      targets.map(({ perMinuteMax }) => perMinuteMax),
     ],
   );
 }

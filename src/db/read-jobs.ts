@@ -4,6 +4,7 @@ import type { Route } from '../domain/route.ts';
 import type { VideoRequest } from '../domain/video-request.ts';
 import type { Database } from './pool.ts';
 import { millis } from './sql.ts';
+import type { Resolution } from './unknown-attempts.ts';
 
 /** A job as its owner may see it. Times are milliseconds of the database's clock. */
 export interface JobView {
@@ -18,6 +19,8 @@ export interface JobView {
   /** From the first POST to the end, or to now. */
   readonly elapsedMs: number | null;
   readonly dispatched: boolean;
+  /** An attempt of it stands in line, and nothing else is under way. */
+  readonly isWaiting: boolean;
   readonly failure: Failure | null;
   readonly attempts: number;
   /** Null while nothing has been booked. */
@@ -55,6 +58,7 @@ export async function findJob(db: Database, job: OwnedJob): Promise<JobView | un
                   ${millis('jobs.accepted_at')} AS "acceptedAt", ${millis('jobs.finished_at')} AS "finishedAt",
                   ${millis('coalesce(jobs.finished_at, clock_timestamp()) - jobs.started_at')} AS "elapsedMs",
                   jobs.dispatched_at IS NOT NULL AS dispatched,
+                  EXISTS (SELECT 1 FROM tickets WHERE tickets.job = jobs.id AND kind <> 'overlap') AS "isWaiting",
                   ledger.attempts, ledger.cost AS "costUsdMicros",
                   served.provider AS "servedProvider", served.target AS "servedTarget", ${assetColumn}
            FROM jobs
@@ -65,40 +69,6 @@ export async function findJob(db: Database, job: OwnedJob): Promise<JobView | un
            ${joinAsset}
            WHERE jobs.id = $1 AND jobs.tenant = $2`,
     values: [job.id, job.tenant],
-  });
-  return rows[0];
-}
-
-/** Where a waiting job stands in its pool, and what the pool can do. */
-export interface PlaceInLine {
-  /** Waiting tickets ahead, counted up to `aheadMax`. */
-  readonly ahead: number;
-  readonly outstandingMax: number | null;
-  readonly perMinuteMax: number | null;
-  /** What the attempt will cost, in millionths of a US dollar. Null: unknown. */
-  readonly priceUsdMicros: number | null;
-}
-
-const aheadMax = 10_000;
-
-export async function findPlaceInLine(db: Database, jobId: JobId): Promise<PlaceInLine | undefined> {
-  const { rows } = await db.query<PlaceInLine>({
-    name: 'find_place_in_line',
-    text: `SELECT pools.outstanding_max AS "outstandingMax", pools.per_minute_max AS "perMinuteMax", line.ahead,
-                  mine.price_usd_micros::float8 AS "priceUsdMicros"
-           FROM tickets mine
-           LEFT JOIN pools ON pools.id = mine.pool
-           CROSS JOIN LATERAL (
-             SELECT count(*)::int AS ahead FROM (
-               SELECT FROM tickets other
-               WHERE other.pool = mine.pool
-                 AND ((other.kind = 'overlap'), other.priority, other.accepted_at, other.id)
-                   < ((mine.kind = 'overlap'), mine.priority, mine.accepted_at, mine.id)
-               LIMIT ${aheadMax}
-             ) AS others
-           ) AS line
-           WHERE mine.job = $1`,
-    values: [jobId],
   });
   return rows[0];
 }
@@ -134,6 +104,10 @@ export interface AttemptView {
   readonly endedAt: Date | null;
   readonly costUsdMicros: number | null;
   readonly possibleDuplicate: boolean;
+  /** Since when it was unknown whether the vendor had taken it. Null: it never was. */
+  readonly unknownAt: Date | null;
+  readonly resolvedBy: Resolution | null;
+  readonly resolvedAt: Date | null;
 }
 
 export async function listAttempts(db: Database, jobId: JobId): Promise<readonly AttemptView[]> {
@@ -141,7 +115,8 @@ export async function listAttempts(db: Database, jobId: JobId): Promise<readonly
     name: 'list_attempts',
     text: `SELECT attempt, target_name AS target, provider, overlap, state, outcome, evidence, failure,
                   submitted_at AS "submittedAt", answered_at AS "answeredAt", ended_at AS "endedAt",
-                  cost_usd_micros::float8 AS "costUsdMicros", possible_duplicate AS "possibleDuplicate"
+                  cost_usd_micros::float8 AS "costUsdMicros", possible_duplicate AS "possibleDuplicate",
+                  unknown_at AS "unknownAt", resolved_by AS "resolvedBy", resolved_at AS "resolvedAt"
            FROM attempts WHERE job = $1 ORDER BY attempt`,
     values: [jobId],
   });

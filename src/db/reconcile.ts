@@ -126,5 +126,5 @@ export async function leaseZombies(
 
 /** Vacuums the queue tables: the default naptime is too slow for them (scheduler.md). Never inside a transaction. */
 export async function vacuumQueues(db: Database): Promise<void> {
-  await db.query('VACUUM (TRUNCATE OFF) tickets, permits, mailbox, refunds');
+  await db.query('VACUUM (TRUNCATE OFF) tickets, arrivals, flows, depths, permits, mailbox, refunds, throttles');
 }

@@ -32,25 +32,15 @@ export async function settleJob(db: Database, jobId: JobId, verdict: Verdict): P
 export interface QueueRequest {
   readonly jobId: JobId;
   readonly ticket: TicketStory;
-  readonly pool: string;
   readonly waitMs: number;
-  readonly priceUsdMicros: number | null;
 }
 
 /** Gives a further attempt its place in the queue. */
-export async function queueAttempt(db: Database, request: QueueRequest): Promise<QueueAnswer> {
+export async function queueAttempt(db: Database, { jobId, ticket, waitMs }: QueueRequest): Promise<QueueAnswer> {
   const { rows } = await db.query<{ answer: QueueAnswer }>({
     name: 'queue_attempt',
-    text: `SELECT queue_attempt($1, $2, $3, $4, $5, $6 * interval '1 millisecond', $7) AS answer`,
-    values: [
-      request.jobId,
-      request.ticket.attempt,
-      request.ticket.target,
-      request.pool,
-      request.ticket.kind,
-      request.waitMs,
-      request.priceUsdMicros,
-    ],
+    text: `SELECT queue_attempt($1, $2, $3, $4, $5 * interval '1 millisecond') AS answer`,
+    values: [jobId, ticket.attempt, ticket.target, ticket.kind, waitMs],
   });
   return only(rows, 'queue_attempt').answer;
 }

@@ -9,3 +9,8 @@ export function only<Row>(rows: readonly Row[], source: string): Row {
 export function millis(expression: string): string {
   return `(extract(epoch FROM ${expression}) * 1000)::float8`;
 }
+
+/** SQL for a moment as milliseconds since the epoch; `-infinity` is the oldest that there is, and zero will do for it. */
+export function moment(expression: string): string {
+  return `coalesce(extract(epoch FROM nullif(${expression}, '-infinity'))::double precision * 1000, 0)`;
+}

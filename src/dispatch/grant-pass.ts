@@ -1,15 +1,19 @@
 import type pg from 'pg';
+import { type BusyPool, findBusyPools } from '../db/busy-pools.ts';
+import { carryOut, type TargetNote } from '../db/carry-out.ts';
 import {
-  beginWithPinnedPlans,
-  claimGrants,
-  findWaitingPools,
-  headsOfPassMax,
+  beginPass,
+  foldArrivals,
+  type Holdings,
   lockBudget,
   lockPool,
-  readSnapshot,
+  readHoldings,
+  unparkTickets,
 } from '../db/grants.ts';
 import { inTransaction } from '../db/pool.ts';
-import { chooseGrants, hasRoom, type WaitReason } from '../domain/grants.ts';
+import { readHeads } from '../db/read-heads.ts';
+import { growAccount, hearAccount, limitsInForce } from '../domain/account-limits.ts';
+import { chooseGrants, type Grants, hasRoom, type PoolState, roomOf, type WaitReason } from '../domain/grants.ts';
 
 export interface GrantPassDeps {
   readonly pool: pg.Pool;
@@ -20,33 +24,66 @@ export interface GrantPassDeps {
   readonly onPassedOver?: (pool: string, reasons: ReadonlyMap<WaitReason, number>) => void;
 }
 
-/** One pass over every pool with somebody in line and room for them. Returns how many permits were granted. */
+/** One pass over every pool with somebody in line. Returns how many permits were granted. */
 export async function grantPass(deps: GrantPassDeps): Promise<number> {
   let granted = 0;
   const startSlots = (): number => deps.startSlots() - granted;
   const { submittingMax } = deps;
-  for (const { id, ...glance } of await findWaitingPools(deps.pool))
-    if (hasRoom({ ...glance, submittingMax })) granted += await grantOfPool({ ...deps, startSlots }, id);
+  for (const { hasNews, ...glance } of await findBusyPools(deps.pool))
+    if (hasNews || hasRoom({ ...glance, submittingMax })) granted += await grantOfPool({ ...deps, startSlots }, glance);
   return granted;
 }
 
 /** Short and local: Temporal is called by the relay, after this has committed. */
-async function grantOfPool(deps: GrantPassDeps, pool: string): Promise<number> {
+async function grantOfPool(
+  deps: GrantPassDeps,
+  { id: pool, hasDue }: Pick<BusyPool, 'id' | 'hasDue'>,
+): Promise<number> {
   const pass = async (connection: pg.PoolClient): Promise<number> => {
     const locked = await lockPool(connection, pool);
     if (locked === undefined) return 0;
     const budgetUsdMicros = locked.isCapped ? await lockBudget(connection) : null;
-    const snapshot = await readSnapshot(connection, { pool, headsMax: headsOfPassMax });
+    if (hasDue) await unparkTickets(connection, pool);
+    await foldArrivals(connection, pool);
+    const holdings = await readHoldings(connection, pool);
+    const account = hearAccount(locked.learned, { ...locked, ...holdings });
     const { submittingMax } = deps;
-    const startSlots = deps.startSlots();
-    const grants = chooseGrants({ ...locked, ...snapshot, budgetUsdMicros, submittingMax, startSlots });
-    deps.onPassedOver?.(pool, countReasons(grants.passedOver));
-    return grants.granted.length === 0 ? 0 : await claimGrants(connection, pool, grants);
+    const inForce = limitsInForce(account);
+    const state: PoolState = { ...locked, ...holdings, ...inForce, submittingMax, startSlots: deps.startSlots() };
+
+    const { count, targets } = roomOf(state);
+    const heads = await readHeads(connection, { pool, targets, headsMax: Math.max(count, 1) });
+    const grants = chooseGrants({ ...state, ...holdings, ...heads, budgetUsdMicros });
+    deps.onPassedOver?.(pool, countReasons(grants));
+    return await carryOut(connection, {
+      pool,
+      grants,
+      learned: growAccount(account, {
+        ...locked,
+        now: state.now,
+        outstanding: state.outstanding + grants.granted.length,
+        nextStartAt: grants.nextStartAt,
+      }),
+      workingMax: state.outstandingMax,
+      targets: notesOf(holdings, grants),
+    });
   };
-  return await inTransaction(deps.pool, pass, beginWithPinnedPlans);
+  return await inTransaction(deps.pool, pass, beginPass);
 }
 
-function countReasons(passedOver: readonly { readonly reason: WaitReason }[]): ReadonlyMap<WaitReason, number> {
+/** What is new of the targets: a line waits for what its first head was passed over for. */
+function notesOf(holdings: Holdings, { passedOver, targetsNextStartAt }: Grants): readonly TargetNote[] {
+  const notes = holdings.targets.map(({ name, waitReason }) => ({
+    name,
+    nextStartAt: targetsNextStartAt.get(name) ?? null,
+    reason: passedOver.find(({ target }) => target === name)?.reason ?? null,
+    isNew:
+      targetsNextStartAt.has(name) || waitReason !== (passedOver.find(({ target }) => target === name)?.reason ?? null),
+  }));
+  return notes.filter(({ isNew }) => isNew);
+}
+
+function countReasons({ passedOver }: Grants): ReadonlyMap<WaitReason, number> {
   const counts = new Map<WaitReason, number>();
   for (const { reason } of passedOver) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   return counts;

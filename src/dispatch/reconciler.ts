@@ -3,6 +3,8 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { generateVideoType } from '../contracts/generate-video.ts';
 import { endAttempt } from '../db/attempts.ts';
+import { forgetDepths } from '../db/depths.ts';
+import { drawFlowsTogether, forgetIdleFlows } from '../db/idle-flows.ts';
 import { asOnlyOne } from '../db/only-one.ts';
 import {
   findOpenJobs,
@@ -41,6 +43,9 @@ export async function reconcile(deps: ReconcilerDeps): Promise<boolean> {
       () => settleClosedWorkflows(deps),
       () => restartLostWorkflows(deps),
       () => endZombies(deps),
+      async () => void (await forgetDepths(deps.pool)),
+      async () => void (await forgetIdleFlows(deps.pool)),
+      async () => void (await drawFlowsTogether(deps.pool)),
       () => vacuumQueues(deps.pool),
     ]),
   );

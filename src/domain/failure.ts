@@ -1,3 +1,5 @@
+import type { Dimension } from './learned-limit.ts';
+
 /**
  * An operating error as data. It is decided once, where the vendor's answer is read, and says what it permits.
  * It carries codes and never a vendor's words: a failure ends up in Temporal histories, and vendors echo prompts.
@@ -9,6 +11,8 @@ export interface Failure {
   readonly vendorCode?: string;
   /** Milliseconds that the vendor asked us to wait before we come back. */
   readonly retryAfterMs?: number;
+  /** Which limit a `rate_limited` refusal was about. Absent: the vendor did not say; to be taken for its rate. */
+  readonly limit?: Dimension;
 }
 
 /**

@@ -1,14 +1,26 @@
+import { createFairOrder, type TenantShare, type Flow, type Lane, type ServedFlow, type Turn } from './fair-order.ts';
 import { limits } from './limits.ts';
+import { intervalMs, isSpent, type Rate, sound, startsLeft } from './rate.ts';
 
 /** Everything the choice of grants depends on, read under the pool's lock. Times are milliseconds of the database. */
-export interface PoolSnapshot {
+export interface PoolSnapshot extends PoolState {
+  /** What may still be committed in millionths of a US dollar. Null: no cap. */
+  readonly budgetUsdMicros: number | null;
+  readonly lanes: readonly Lane[];
+  /** The flows whose turn is next, of each class and target the first few. Of equal tags the older comes first. */
+  readonly flows: readonly Flow<WaitingTicket>[];
+  /** Second attempts beside live ones, the oldest first. They yield to everybody else. */
+  readonly overlaps: readonly WaitingOverlap[];
+}
+
+/** What a pool has and may do, apart from who waits for it. */
+export interface PoolState extends Rate {
   readonly now: number;
   /** Jobs that may be outstanding at the provider account, zombies included. */
   readonly outstandingMax: number;
   readonly outstanding: number;
-  readonly perMinuteMax: number;
-  /** GCRA's one timestamp: the earliest moment of the next start. */
-  readonly nextStartAt: number;
+  /** The account has asked us to stay away until then. */
+  readonly pausedUntil: number;
   /** Submits that have not been answered yet; bounded, so that one hanging vendor can't fill the workers. */
   readonly submitting: number;
   readonly submittingMax: number;
@@ -18,102 +30,225 @@ export interface PoolSnapshot {
   readonly startSlots: number;
   readonly overlapTokens: number;
   readonly overlapAt: number;
-  /** What may still be committed in millionths of a US dollar. Null: no cap. */
-  readonly budgetUsdMicros: number | null;
-  /** The heads of the line, in order: priority class, then acceptance, overlaps last. */
-  readonly waiting: readonly WaitingTicket[];
+  readonly targets: readonly TargetState[];
+}
+
+/** A target's own limits, beside those of its pool. */
+export interface TargetState {
+  readonly name: string;
+  readonly outstandingMax: number | null;
+  readonly outstanding: number;
+  readonly perMinuteMax: number | null;
+  readonly nextStartAt: number;
+  /** How many attempts its breakers admit at once. Null: any number; 0: none. */
+  readonly admits: number | null;
+  /** How many of those are under way. */
+  readonly probing: number;
 }
 
 export interface WaitingTicket {
   readonly id: string;
-  readonly overlap: boolean;
-  /** The ticket may not be granted before this moment. */
-  readonly notBefore: number;
   readonly priceUsdMicros: number | null;
 }
 
-/** Why a head of the line waits. The precedence is the order of this list (design.md 2.4). */
-export type WaitReason =
-  | 'not_yet'
-  | 'budget'
-  | 'capacity'
-  | 'rate'
-  | 'submitting'
-  | 'undelivered'
-  | 'workers'
-  | 'failover_budget';
-
-export interface Grants {
-  readonly granted: readonly { readonly id: string; readonly startAt: number }[];
-  readonly passedOver: readonly { readonly id: string; readonly reason: WaitReason }[];
-  readonly nextStartAt: number;
-  readonly overlapTokens: number;
-  readonly committedUsdMicros: number;
+export interface WaitingOverlap extends WaitingTicket {
+  readonly target: string;
+  /** The target that it leaves is known to be at fault: that costs nothing of the failover budget. */
+  readonly isWaived: boolean;
 }
 
 /**
- * Picks the tickets that get a permit now, and says of every other head why not. Pure: the grant pass carries it out.
- *
- * The rate is GCRA (ITU-T I.371) with an emission interval of T = 60 s / per minute: a start is granted while the next
- * theoretical start lies within the horizon, so starts are smooth and a minute's edge allows no burst.
+ * Why a head of the line waits. The precedence is the order of this list (design.md 2.4): `breaker` its target is left
+ * alone for its failures; `capacity`, `target_capacity` every slot of the account, of the target is taken; `paused` the
+ * account asked us to stay away; `rate`, `target_rate` starts are spaced; the rest is our own.
+ */
+export const waitReasons = [
+  'budget',
+  'breaker',
+  'capacity',
+  'target_capacity',
+  'paused',
+  'rate',
+  'target_rate',
+  'submitting',
+  'undelivered',
+  'workers',
+  'failover_budget',
+] as const;
+export type WaitReason = (typeof waitReasons)[number];
+
+export interface Grants {
+  readonly granted: readonly Grant[];
+  readonly passedOver: readonly PassedOver[];
+  readonly lanes: readonly Lane[];
+  readonly flows: readonly ServedFlow[];
+  readonly shares: readonly TenantShare[];
+  readonly nextStartAt: number;
+  /** The earliest next starts of the targets that were granted at and have a rate of their own. */
+  readonly targetsNextStartAt: ReadonlyMap<string, number>;
+  readonly overlapTokens: number;
+}
+
+export interface Grant {
+  readonly id: string;
+  readonly target: string;
+  readonly startAt: number;
+}
+
+export interface PassedOver {
+  readonly id: string;
+  readonly target: string;
+  readonly reason: WaitReason;
+}
+
+/**
+ * Picks the tickets that get a permit now, in fair order, and says of every other head why not. Pure: the grant pass
+ * carries it out.
  */
 export function chooseGrants(snapshot: PoolSnapshot): Grants {
-  const intervalMs = 60_000 / snapshot.perMinuteMax;
-  const granted: { id: string; startAt: number }[] = [];
-  const passedOver: { id: string; reason: WaitReason }[] = [];
-  let nextStartAt = sane(snapshot, intervalMs);
-  let overlapTokens = refilled(snapshot);
-  let committedUsdMicros = 0;
+  const ledger = openLedger(snapshot);
+  const { lanes, flows } = snapshot;
+  const order = createFairOrder({ lanes, flows, isClosed: ledger.isClosed });
+  const granted: Grant[] = [];
+  const passedOver: PassedOver[] = [];
+  const decide = ({ id, target, priceUsdMicros }: WaitingTicket & { target: string }, own?: WaitReason): boolean => {
+    const reason = ledger.reasonToWait(target, priceUsdMicros) ?? own;
+    if (reason === undefined) granted.push({ id, target, startAt: ledger.charge(target, priceUsdMicros) });
+    else passedOver.push({ id, target, reason });
+    return reason === undefined;
+  };
 
-  for (const ticket of snapshot.waiting) {
-    const reason = reasonToWait(ticket);
-    if (reason !== undefined) {
-      passedOver.push({ id: ticket.id, reason });
-      continue;
-    }
-    const startAt = Math.max(nextStartAt, snapshot.now);
-    granted.push({ id: ticket.id, startAt });
-    nextStartAt = startAt + intervalMs;
-    overlapTokens = ticket.overlap ? overlapTokens - 1 : earned(overlapTokens);
-    committedUsdMicros += ticket.priceUsdMicros ?? 0;
+  for (let turn = order.next(); turn !== undefined && !ledger.isFull(); turn = order.next()) take(turn);
+  for (const { ticket, target } of order.rest()) decide({ ...ticket, target });
+  for (const overlap of snapshot.overlaps) {
+    const isOverBudget = !overlap.isWaived && ledger.overlapTokens < 1;
+    if (decide(overlap, isOverBudget ? 'failover_budget' : undefined) && !overlap.isWaived) ledger.overlapTokens -= 1;
   }
-  return { granted, passedOver, nextStartAt, overlapTokens, committedUsdMicros };
+  const { nextStartAt, overlapTokens, targetsNextStartAt } = ledger;
+  return {
+    granted,
+    passedOver,
+    lanes: order.lanes(),
+    flows: order.flows(),
+    shares: order.shares(),
+    nextStartAt,
+    targetsNextStartAt: targetsNextStartAt(),
+    overlapTokens,
+  };
 
-  function reasonToWait(ticket: WaitingTicket): WaitReason | undefined {
-    if (ticket.notBefore > snapshot.now) return 'not_yet';
-    if (isOverBudget(ticket)) return 'budget';
-    if (snapshot.outstanding + granted.length >= snapshot.outstandingMax) return 'capacity';
-    if (isSpent(snapshot, nextStartAt)) return 'rate';
-    if (snapshot.submitting + granted.length >= snapshot.submittingMax) return 'submitting';
-    if (isBehind(snapshot)) return 'undelivered';
-    if (granted.length >= Math.min(snapshot.startSlots, limits.grantsOfPassMax)) return 'workers';
-    if (ticket.overlap && overlapTokens < 1) return 'failover_budget';
-    return undefined;
+  function take({ ticket, target, serve, skip }: Turn<WaitingTicket>): void {
+    if (!decide({ ...ticket, target })) return skip();
+    serve();
+    ledger.overlapTokens = earned(ledger.overlapTokens);
   }
+}
 
-  /** A cap needs a price: a ticket without one can't be shown to keep it. */
-  function isOverBudget(ticket: WaitingTicket): boolean {
-    if (snapshot.budgetUsdMicros === null) return false;
-    if (ticket.priceUsdMicros === null) return true;
-    return committedUsdMicros + ticket.priceUsdMicros > snapshot.budgetUsdMicros;
-  }
+/** How many tickets a pass can grant at most, so many heads it reads; and of which targets. */
+export function roomOf(state: PoolState): { readonly count: number; readonly targets: readonly string[] } {
+  const pool = sound(state, state.now);
+  const isStopped = state.pausedUntil > state.now || isBehind(state);
+  const count = Math.min(
+    state.outstandingMax - state.outstanding,
+    state.submittingMax - state.submitting,
+    state.startSlots,
+    limits.grantsOfPassMax,
+    startsLeft(pool, state.now),
+  );
+  const ledger = openLedger({ ...state, budgetUsdMicros: null });
+  const targets = state.targets.filter(({ name }) => !ledger.isClosed(name)).map(({ name }) => name);
+  return { count: isStopped ? 0 : Math.max(0, count), targets };
 }
 
 /** What is read of a pool without its lock. */
-export type PoolGlance = Pick<
-  PoolSnapshot,
-  'now' | 'outstandingMax' | 'outstanding' | 'perMinuteMax' | 'nextStartAt' | 'submitting' | 'submittingMax'
->;
+export type PoolGlance = Rate &
+  Pick<PoolState, 'now' | 'outstandingMax' | 'outstanding' | 'submitting' | 'submittingMax'>;
 
 /** Whether a pass may find something to grant. It spares a pass in vain and allows nothing: that takes the lock. */
 export function hasRoom(glance: PoolGlance): boolean {
-  const nextStartAt = sane(glance, 60_000 / glance.perMinuteMax);
   const hasSlots = glance.outstanding < glance.outstandingMax && glance.submitting < glance.submittingMax;
-  return hasSlots && !isSpent(glance, nextStartAt);
+  return hasSlots && !isSpent(sound(glance, glance.now), glance.now);
 }
 
-function isSpent({ now }: Pick<PoolSnapshot, 'now'>, nextStartAt: number): boolean {
-  return nextStartAt > now + limits.grantHorizonMs;
+/** Counts what a pass commits, as it goes. */
+function openLedger(snapshot: PoolState & Pick<PoolSnapshot, 'budgetUsdMicros'>) {
+  const { now } = snapshot;
+  const pool = { ...sound(snapshot, now), granted: 0 };
+  const targets = new Map(snapshot.targets.map((target) => [target.name, openTarget(target, now)]));
+  let committedUsdMicros = 0;
+
+  return {
+    overlapTokens: refilled(snapshot),
+    get nextStartAt() {
+      return pool.nextStartAt;
+    },
+    targetsNextStartAt: () =>
+      new Map(
+        [...targets].flatMap(([name, { rate, granted }]) => (rate && granted > 0 ? [[name, rate.nextStartAt]] : [])),
+      ),
+    /** Nobody is served at the target now, whoever it is. */
+    isClosed: (name: string) => targetReason(name) !== undefined,
+    /** Nobody is served in the pool any more. */
+    isFull: () => poolReason() !== undefined,
+    reasonToWait(name: string, priceUsdMicros: number | null): WaitReason | undefined {
+      if (isOverBudget(priceUsdMicros)) return 'budget';
+      return morePressing(targetReason(name), poolReason());
+    },
+    /** Notes a grant, and says when it may start. */
+    charge(name: string, priceUsdMicros: number | null): number {
+      const target = targets.get(name);
+      const startAt = Math.max(pool.nextStartAt, target?.rate?.nextStartAt ?? 0, now);
+      pool.nextStartAt = startAt + intervalMs(pool);
+      pool.granted += 1;
+      committedUsdMicros += priceUsdMicros ?? 0;
+      if (target === undefined) return startAt;
+      target.granted += 1;
+      if (target.rate) target.rate = { ...target.rate, nextStartAt: startAt + intervalMs(target.rate) };
+      return startAt;
+    },
+  };
+
+  function poolReason(): WaitReason | undefined {
+    if (snapshot.outstanding + pool.granted >= snapshot.outstandingMax) return 'capacity';
+    if (snapshot.pausedUntil > now) return 'paused';
+    if (isSpent(pool, now)) return 'rate';
+    if (snapshot.submitting + pool.granted >= snapshot.submittingMax) return 'submitting';
+    if (isBehind(snapshot)) return 'undelivered';
+    if (pool.granted >= Math.min(snapshot.startSlots, limits.grantsOfPassMax)) return 'workers';
+    return undefined;
+  }
+
+  function targetReason(name: string): 'breaker' | 'target_capacity' | 'target_rate' | undefined {
+    const target = targets.get(name);
+    if (target === undefined) return undefined;
+    const { admits, probing, outstanding, outstandingMax } = target.state;
+    if (admits !== null && probing + target.granted >= admits) return 'breaker';
+    if (outstandingMax !== null && outstanding + target.granted >= outstandingMax) return 'target_capacity';
+    return target.rate && isSpent(target.rate, now) ? 'target_rate' : undefined;
+  }
+
+  /** A cap needs a price: a ticket without one can't be shown to keep it. */
+  function isOverBudget(priceUsdMicros: number | null): boolean {
+    if (snapshot.budgetUsdMicros === null) return false;
+    if (priceUsdMicros === null) return true;
+    return committedUsdMicros + priceUsdMicros > snapshot.budgetUsdMicros;
+  }
+}
+
+function morePressing(one: WaitReason | undefined, other: WaitReason | undefined): WaitReason | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return waitReasons.indexOf(one) < waitReasons.indexOf(other) ? one : other;
+}
+
+interface OpenTarget {
+  readonly state: TargetState;
+  granted: number;
+  rate: Rate | undefined;
+}
+
+function openTarget(state: TargetState, now: number): OpenTarget {
+  const { perMinuteMax, nextStartAt } = state;
+  const rate = perMinuteMax === null ? undefined : sound({ perMinuteMax, nextStartAt }, now);
+  return { state, granted: 0, rate };
 }
 
 /**
@@ -122,18 +257,12 @@ function isSpent({ now }: Pick<PoolSnapshot, 'now'>, nextStartAt: number): boole
  * what goes out at once is at most the starts of that second, of the second in which mail is not late yet, and of the
  * grant horizon. One late message never stops a pool, however slow it is: it may be one that nobody can deliver.
  */
-function isBehind({ undelivered, perMinuteMax }: PoolSnapshot): boolean {
+function isBehind({ undelivered, perMinuteMax }: Pick<PoolState, 'undelivered' | 'perMinuteMax'>): boolean {
   return undelivered > Math.max(1, perMinuteMax / 60);
 }
 
-/** After a backward jump of the database's clock the next start would lie in a far future: begin anew. */
-function sane({ now, nextStartAt }: Pick<PoolSnapshot, 'now' | 'nextStartAt'>, intervalMs: number): number {
-  const furthest = now + limits.grantHorizonMs + 2 * intervalMs + 1_000;
-  return nextStartAt > furthest ? now : nextStartAt;
-}
-
 /** The failover budget never starves a quiet system: a token a minute up to one, whatever the traffic. */
-function refilled(snapshot: PoolSnapshot): number {
+function refilled(snapshot: Pick<PoolState, 'now' | 'overlapAt' | 'overlapTokens'>): number {
   const trickle = Math.max(0, snapshot.now - snapshot.overlapAt) / limits.overlapTokenEveryMs;
   return Math.max(snapshot.overlapTokens, Math.min(snapshot.overlapTokens + trickle, 1));
 }

@@ -86,6 +86,8 @@ export const limits = {
   /** Of a vendor's list of operations, in the search for one of ours. */
   vendorListPagesMax: 100,
   vendorListCursorCharsMax: 1_024,
+  /** Between a vendor's clock and ours, either way, where a moment in its list tells what may be ours. */
+  vendorClockMsMax: 60_000,
   /** All of a vendor's models with their schemas. */
   vendorCatalogueBytesMax: 64 * 1024 * 1024,
   /** Between two pieces of an answer that has begun. */
@@ -107,15 +109,21 @@ export const limits = {
 
   acceptBatchJobsMax: 200,
   acceptBacklogJobsMax: 5_000,
+  /** Tenants and their users of whom an API process knows how many jobs wait. */
+  queueCountsMax: 10_000,
   acceptTriesMax: 4,
   /** Batches that are under way at once. */
   acceptFlightsMax: 2,
+  /** Between two batches: each costs Postgres some 0.4 ms, however few its jobs. */
+  acceptEveryMs: 5,
   /** For one try, so that a silent database leaves time for another. */
   acceptTryMsMax: 1_200,
   /** What all statements of one request may take together: with the rest of it an answer stays below two seconds. */
   databaseWaitMsMax: 1_500,
 
   targetsOfRouteMax: 8,
+  /** Each of them is a few kilobytes. */
+  plansRememberedMax: 500,
   attemptsOfJobMax: 40,
   rateLimitedTriesOfTargetMax: 8,
   unreachableTriesOfTargetMax: 3,
@@ -126,9 +134,93 @@ export const limits = {
 
   grantsOfPassMax: 50,
   grantHorizonMs: 400,
+  /** Flows that nobody waits in, removed at once under the pool's lock: some ten milliseconds of it. */
+  idleFlowsForgottenMax: 5_000,
+  idleFlowsRoundsMax: 40,
+  /** Before a limit that was refused is tried again; doubled each time that it is refused anew. */
+  learnedProbeDelayMsMin: 30_000,
+  learnedProbeDelayMsMax: 900_000,
+  learnedRateProbeDelayMsMin: 60_000,
+  learnedRateProbeDelayMsMax: 1_800_000,
+  /** Tickets that one pass moves to other targets. */
+  spillsOfPassMax: 50,
+  /** Tickets of a flow that a pass looks through for such as may move. */
+  spillLookMax: 200,
+  /** Tickets that are counted of a line: more than ever may wait ahead there. */
+  spillWaitingMax: 100,
+  /** Who may wait at a target for slots that are not free yet: a share of its account's, so that none is idle between passes. */
+  spillAheadShare: 0.1,
+  spillAheadMax: 20,
+  /** Before a line of which nobody could be moved is looked at again. */
+  spillVainMs: 500,
   overlapShareOfGrants: 0.1,
   overlapTokensMax: 10,
   overlapTokenEveryMs: 60_000,
+
+  /** What a breaker opens by: at least so many failures, and at least this share, in the last moments or the window. */
+  breakerBadMin: 7,
+  breakerBadShare: 0.5,
+  /** Where nothing has gone well in the whole window. */
+  breakerBadAloneMin: 3,
+  breakerRecentMs: 10_000,
+  /** Of a target that is less busy the last ones, as far as the window goes. */
+  breakerRecentMin: 10,
+  breakerWindowMs: 120_000,
+  /** The newest answers, and the newest ends, of a target that are looked at once a second. */
+  breakerRowsMax: 500,
+  /** Permits of a target that are looked at once a second, among those old enough to be late. */
+  breakerPermitsMax: 1_000,
+  /** Doubled with each reopening. A target that refuses is asked again soon; one that hangs keeps every probe for long. */
+  breakerPauseMsMin: 5_000,
+  submitPauseMsMax: 40_000,
+  outcomePauseMsMax: 300_000,
+  /** Closed for so long, a breaker begins with the shortest pause again. */
+  breakerForgetMs: 600_000,
+  /** For the answer to a POST, before it counts as none. */
+  submitSlowMs: 10_000,
+  /** After that a POST without an answer is forgotten by a worker of ours, not by the vendor. */
+  submitLostMs: 45_000,
+  /** Ends that were to be expected, and did not come: a target that hangs. */
+  silentEndsMin: 10,
+  /** After Temporal was away nobody had asked the vendors for a while: so long until their silence is theirs again. */
+  deafMs: 30_000,
+  /** Attempts under way for longer than that times p95 are overdue. */
+  overdueFactor: 1.25,
+  /** Beyond p95, at least: for targets that take next to no time. */
+  overdueMsMin: 3_000,
+  /** Videos that a sketch of durations is made of, how often, and how many ends it looks through for them. */
+  durationsOfSketchMax: 300,
+  durationRowsMax: 1_000,
+  durationsEveryMs: 10_000,
+  /** What the catalogue's figures count, in videos. */
+  durationPriorWeight: 20,
+  /** Videos observed, before the silence of a target means anything. */
+  durationsKnownMin: 50,
+
+  /** A line is counted ahead of a place up to so many, and within its own bucket up to so many; see db/depths.ts. */
+  placesAheadCountedMax: 256,
+  placesBehindCountedMax: 500,
+  /** Lines below it have no buckets: less than what is counted. */
+  depthTicketsMin: 200,
+  /** Of a new bucket: at least, and as a share of its line. */
+  depthTicketsOfBucketMin: 32,
+  depthShareOfBucket: 1 / 256,
+  depthsForgottenMax: 10_000,
+  /** How old the view of a line may be that places are told by; a share of the time goes into reading it. */
+  lineViewMsMin: 500,
+  lineViewMsMax: 10_000,
+  lineViewTimeShare: 0.05,
+  lineReadMsMax: 900,
+  lineWaitMsMax: 400,
+  /** By what share the forecast of a drain may be off: after long observation, and without any. */
+  drainDoubtMin: 0.01,
+  drainDoubtMax: 0.05,
+  drainSampleEveryMs: 5_000,
+  drainWindowMs: 600_000,
+
+  /** What the capacity planner takes on: a few seconds of one processor for each hundred thousand. */
+  plannedJobsMax: 1_000_000,
+  plannedSecondsMax: 7 * 24 * 3_600,
 
   mailLeaseSeconds: 30,
   callbackChecksPerAttemptEveryMs: 5_000,

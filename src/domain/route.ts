@@ -19,6 +19,8 @@ export interface RouteTarget {
   readonly longestMs: number;
   /** Milliseconds that we wait, from running, before the next target is tried as well. */
   readonly patienceMs: number;
+  /** Milliseconds that a ticket waits in line here before a later target that has room may serve it. Absent: for ever. */
+  readonly spillAfterMs?: number;
   /** Milliseconds that an ambiguous submit may take to prove itself by callback or list. */
   readonly unknownGraceMs: number;
   /** What follows when it has not: see design.md 2.6. */

@@ -6,6 +6,7 @@ import { readTemporalServerKind } from '../embedded/temporal-server-kind.ts';
 import { createLogger } from '../logger.ts';
 import { demo } from './demo.ts';
 import { modelsCheck } from './models-check.ts';
+import { plan } from './plan.ts';
 import { runApi } from './run-api.ts';
 import { runSimulator } from './run-simulator.ts';
 import { runWorker } from './run-worker.ts';
@@ -28,6 +29,7 @@ const usage = `Usage: spillway <command>
   worker     a worker alone         needs DATABASE_URL, TEMPORAL_ADDRESS
   simulator  the vendors' protocols, played on SIMULATOR_PORT
   temporal:postgres  Postgres and Temporal's own server on it, which takes Go and five minutes to build, once
+  plan       how long a backlog takes at each account level, and what it costs; --help says more
   models:check  compare the catalogue with what WaveSpeed says today; costs nothing
 `;
 
@@ -137,6 +139,8 @@ function required(value: string | undefined, name: string): string {
 
 /** Runs one command, and stops what it has started whatever happens. */
 async function main(argv: readonly string[]): Promise<number> {
+  // It has options of its own, and starts nothing.
+  if (argv[0] === 'plan') return await plan(argv.slice(1), (text) => void process.stdout.write(text));
   const { command, flags } = parse(argv);
   const run = command === undefined ? undefined : commands[command];
   if (command === undefined || run === undefined) {

@@ -6,7 +6,7 @@ import { createApp } from '../api/app.ts';
 import type { AppDeps } from '../api/deps.ts';
 import { listen } from '../api/server.ts';
 import { activeModels } from '../catalogue/availability.ts';
-import { plan } from '../catalogue/plan.ts';
+import { createPlanner } from '../catalogue/planner.ts';
 import { publishModels } from '../catalogue/publish.ts';
 import type { Catalogue } from '../catalogue/schema.ts';
 import type { Config, Secrets } from '../config.ts';
@@ -68,12 +68,13 @@ async function appDeps(
   const planSettings = { providers: vendors.traits, pricesNeeded: (await findSpendCap(pool)) !== null };
   return {
     pool,
-    plan: (wish) => plan(catalogue, planSettings, wish),
+    plan: createPlanner(catalogue, planSettings),
     models: publishModels(catalogue, vendors.traits),
     providers: vendors.providers,
     store: createObjectStore(config),
     ...(settings.publicUrl === undefined ? {} : { publicUrl: settings.publicUrl }),
     clock: Date.now,
+    queueCaps: config.queueCaps,
     defaultModel: activeModels(catalogue, vendors.traits)[0] ?? '',
     ...(secrets.apiKey === undefined ? {} : { apiKey: secrets.apiKey }),
     servedBySimulator: config.simulatorUrl !== undefined,

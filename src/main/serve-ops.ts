@@ -5,6 +5,7 @@ import { createOpsApp } from '../api/ops-app.ts';
 import { listen } from '../api/server.ts';
 import type { Config } from '../config.ts';
 import { createPool } from '../db/pool.ts';
+import { registerCapacityMetrics } from './capacity-metrics.ts';
 import { type Stoppable, startTogether } from './stop.ts';
 import type { TemporalSettings } from './temporal.ts';
 
@@ -35,6 +36,7 @@ export async function serveOps({ config, databaseUrl, temporal, log }: OpsSettin
       await connection.withDeadline(Date.now() + 1_000, () => connection.ensureConnected());
       return true;
     };
+    registerCapacityMetrics(register, pool, log);
     const app = createOpsApp({ pool, temporalReady, registry: register, isClosing: () => closing });
     const server = await listen(app, { host: config.api.opsHost, port: config.api.opsPort });
     started.add({ stop: () => server.close(1_000) });

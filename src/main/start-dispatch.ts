@@ -3,11 +3,13 @@ import { grantPass } from '../dispatch/grant-pass.ts';
 import { createRelay } from '../dispatch/mailbox-relay.ts';
 import { reconcile } from '../dispatch/reconciler.ts';
 import { sweep } from '../dispatch/sweeper.ts';
-import { type Loop, type LoopSettings, startLoop } from '../dispatch/wake.ts';
+import { createSpillPass } from '../dispatch/spill-pass.ts';
+import { startLoop } from '../dispatch/wake.ts';
 import type { WorkerParts } from './create-workers.ts';
-import { repairs, swept } from './metrics.ts';
+import { repairs, spills, swept } from './metrics.ts';
 import { ensureRetentionSchedule } from './retention-schedule.ts';
 import type { Stoppable } from './stop.ts';
+import { type StartLoop, startWatches } from './start-watches.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 const relayHandsMax = 50;
@@ -26,7 +28,7 @@ export interface Dispatch extends Stoppable {
 export function startDispatch(settings: WorkerSettings, { pool, connection }: WorkerParts): Dispatch {
   const { config, temporal, vendors, log } = settings;
   const client = new Client({ connection, namespace: temporal.namespace });
-  const loop = (name: string, settings: Omit<LoopSettings, 'onError'>): Loop =>
+  const loop: StartLoop = (name, settings) =>
     startLoop({ ...settings, onError: (error) => log.warn({ err: error, loop: name }, 'round failed') });
 
   const relay = createRelay({
@@ -41,15 +43,16 @@ export function startDispatch(settings: WorkerSettings, { pool, connection }: Wo
     everyMs: 250,
     round: async () => ((await relay.takeUp()) > 0 ? 'again' : 'idle'),
   });
+  const spilling = createSpillPass({ pool, onMoved: (moved) => spills.inc({ ...moved }) });
   const grants = loop('grants', {
     everyMs: 250,
     gapMs: grantGapMs,
     round: async () => {
       const startSlots = (): number => relay.freeHands();
       const granted = await grantPass({ pool, submittingMax: config.submittingMax, startSlots });
-      if (granted === 0) return 'idle';
-      deliveries.wake();
-      return 'again';
+      if (granted > 0) deliveries.wake();
+      const moved = await spilling.round();
+      return granted + moved > 0 ? 'again' : 'idle';
     },
   });
   const onSwept = (kind: string, count: number): void => swept.inc({ kind }, count);
@@ -58,8 +61,8 @@ export function startDispatch(settings: WorkerSettings, { pool, connection }: Wo
     round: async () => await sweep({ pool, stuckAfterMs: config.stuckAfterMs, visibleMax: 100, onSwept }),
   });
   const everyMs = config.reconcileEveryMs;
-  const onRepair = (repair: string, count: number): void => repairs.inc({ repair }, count);
   const { providers } = vendors;
+  const onRepair = (repair: string, count: number): void => repairs.inc({ repair }, count);
   const reconciler = loop('reconciler', {
     everyMs,
     round: async () => {
@@ -67,6 +70,7 @@ export function startDispatch(settings: WorkerSettings, { pool, connection }: Wo
       return 'idle';
     },
   });
+  const watches = startWatches(settings, { pool, client, loop, onAdmission: () => grants.wake() });
   const schedule = loop('retention schedule', {
     everyMs: scheduleEveryMs,
     round: async () => {
@@ -80,7 +84,7 @@ export function startDispatch(settings: WorkerSettings, { pool, connection }: Wo
       if (kinds.includes('grant')) grants.wake();
     },
     async stop() {
-      await Promise.all([grants, sweeper, reconciler, schedule, deliveries].map((one) => one.stop()));
+      await Promise.all([grants, sweeper, reconciler, ...watches, schedule, deliveries].map((one) => one.stop()));
       await relay.idle();
     },
   };

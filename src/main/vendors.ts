@@ -2,13 +2,13 @@ import type { Providers } from '../catalogue/availability.ts';
 import { limitsOfPool } from '../catalogue/pools.ts';
 import type { Catalogue, CatalogueProvider } from '../catalogue/schema.ts';
 import { ConfigError, type Config, type Secrets } from '../config.ts';
-import type { PoolLimits } from '../db/pools.ts';
+import type { PoolLimits, TargetLimits } from '../db/pools.ts';
 import { vendorUrlPolicy } from '../providers/hostile-url.ts';
 import type { VideoProvider } from '../providers/provider.ts';
 import { adapterOf } from '../providers/registry.ts';
 import { createRemoteFiles, type RemoteFiles } from '../providers/remote-file.ts';
 import { accountLevel, providerSettings } from './provider-settings.ts';
-import { faultsOfVendors, noticesOfVendors } from './vendor-faults.ts';
+import { type Deployment, faultsOfVendors, noticesOfVendors } from './vendor-faults.ts';
 
 /** The vendors of this deployment, by the catalogue's names: those that it has a key for. */
 export interface Vendors {
@@ -35,7 +35,7 @@ export function buildVendors(catalogue: Catalogue, config: Config, secrets: Secr
   const entries = Object.entries(catalogue.providers);
   const faults = faultsOfVendors(catalogue, { config, secrets });
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
-  const vendors = entries.flatMap((entry) => buildVendor(entry, config, secrets) ?? []);
+  const vendors = entries.flatMap((entry) => buildVendor(entry, catalogue, { config, secrets }) ?? []);
   if (vendors.length === 0) throw noKey(catalogue);
 
   const byName = <Value>(read: (vendor: Vendor) => Value): ReadonlyMap<string, Value> =>
@@ -52,7 +52,11 @@ export function buildVendors(catalogue: Catalogue, config: Config, secrets: Secr
 
 type Entry = readonly [name: string, provider: CatalogueProvider];
 
-function buildVendor([name, entry]: Entry, config: Config, secrets: Secrets): Vendor | undefined {
+function buildVendor(
+  [name, entry]: Entry,
+  { targets }: Catalogue,
+  { config, secrets }: Deployment,
+): Vendor | undefined {
   const settings = providerSettings(entry, config, secrets);
   if (settings === undefined) return undefined;
   const { create, callbacks } = adapterOf(entry.kind);
@@ -61,15 +65,27 @@ function buildVendor([name, entry]: Entry, config: Config, secrets: Secrets): Ve
     provider: create(settings),
     callbacks: config.api.publicUrl !== undefined && callbacks !== 'none',
     remoteFiles: createRemoteFiles({ policy: vendorUrlPolicy(settings) }),
-    pools: poolsOf([name, entry], accountLevel(entry, config, secrets)),
+    pools: poolsOf([name, entry], targets, accountLevel(entry, config, secrets)),
   };
 }
 
-function poolsOf([provider, { pools }]: Entry, level: string | undefined): readonly PoolLimits[] {
+function poolsOf(
+  [provider, { pools }]: Entry,
+  targets: Catalogue['targets'],
+  level: string | undefined,
+): readonly PoolLimits[] {
   return Object.entries(pools).map(([id, pool]) => {
     const { outstanding, per_minute } = limitsOfPool(pool, level);
-    return { id, provider, outstandingMax: outstanding, perMinuteMax: per_minute };
+    return { id, provider, outstandingMax: outstanding, perMinuteMax: per_minute, targets: targetsOf(targets, id) };
   });
+}
+
+function targetsOf(targets: Catalogue['targets'], pool: string): readonly TargetLimits[] {
+  return Object.entries(targets)
+    .filter(([, target]) => target.pool === pool)
+    .map(([name, { limits }]) => {
+      return { name, outstandingMax: limits?.outstanding ?? null, perMinuteMax: limits?.per_minute ?? null };
+    });
 }
 
 function noKey({ providers }: Catalogue): ConfigError {

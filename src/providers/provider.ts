@@ -115,6 +115,8 @@ export interface FindQuery {
   readonly seed: number;
   /** Milliseconds since the epoch: nothing older can be ours. */
   readonly createdAfter: number;
+  /** Nor anything newer. Once it is past, nothing new comes into the list, so that it can be read to its end. */
+  readonly createdBefore: number;
 }
 
 export interface FoundOperation {

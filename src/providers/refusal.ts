@@ -1,4 +1,5 @@
 import { failureOf, type Failure, type FailureCode } from '../domain/failure.ts';
+import type { Dimension } from '../domain/learned-limit.ts';
 import { isProofOfRefusal } from './no-answer.ts';
 import { ProviderUnreachableError, type StartOutcome } from './provider.ts';
 
@@ -6,6 +7,8 @@ import { ProviderUnreachableError, type StartOutcome } from './provider.ts';
 export interface Refusal {
   readonly status: number;
   readonly retryAfterMs?: number | undefined;
+  /** Which limit was hit, where the vendor says so. */
+  readonly limit?: Dimension | undefined;
 }
 
 /** What a status means where the vendor gives no better evidence (reference on providers, section 12). */
@@ -28,7 +31,11 @@ export function failureOfStatus(refusal: Refusal): Failure {
       // What is missing is the route, and so the model: another target may have it.
       return failureOf('invalid_input', { ...detail, retry: 'elsewhere' });
     case 429:
-      return failureOf('rate_limited', { ...detail, ...waiting(refusal) });
+      return failureOf('rate_limited', {
+        ...detail,
+        ...waiting(refusal),
+        ...(refusal.limit && { limit: refusal.limit }),
+      });
     default:
       // Not a word about the request, so it may be good elsewhere.
       return failureOf('provider_failed', { ...detail, retry: 'elsewhere' });
@@ -74,6 +81,17 @@ export function missingOperation(): Failure {
 /** Some vendors have no status for an account that ran dry: only their words can tell. */
 export function speaksOfCredit(message: string): boolean {
   return /\b(balance|credits?|insufficient|top[ -]?up)\b/i.test(message);
+}
+
+/**
+ * Which limit a refusal for load is about, by its words, where they name one and not the other. Advice on both is common
+ * ("wait a minute, or reduce concurrent requests"), and says nothing.
+ */
+export function limitByWords(message: string): Dimension | undefined {
+  const isOutstanding = /\bconcurren(t|cy|tly)\b/i.test(message);
+  const isRate = /\b(rate|minute|second|rpm)\b/i.test(message);
+  if (isOutstanding === isRate) return undefined;
+  return isOutstanding ? 'outstanding' : 'rate';
 }
 
 /** Of a failure that has no code, or one that nobody knows: to take a refusal for a slip is to shop around with it. */

@@ -22,7 +22,8 @@ import { createLocalObjectStore } from '../../src/storage/local-object-store.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
-const apiKey = 'simulated';
+export const apiKey = 'simulated';
+export const webhookSecret = 'whsec_c2ltdWxhdGVk';
 export const publicUrl = 'https://videos.example.com';
 
 const wan: RouteTarget = {
@@ -62,6 +63,8 @@ export type Prediction = z.infer<typeof predictionSchema>;
 export type BenchDeps = Omit<Partial<ActivityDeps>, 'publicUrl'> & { readonly publicUrl?: string | undefined };
 
 export interface ActivityBench extends TestDatabase {
+  /** Where the simulator is. */
+  readonly simulator: string;
   readonly store: ObjectStore;
   /** How often a dispatcher was woken. */
   readonly woken: { count: number };
@@ -87,12 +90,10 @@ export interface ActivityBench extends TestDatabase {
 export async function openActivityBench(): Promise<ActivityBench> {
   const database = await createTestDatabase();
   const { pool } = database;
-  const webhookSecret = 'whsec_c2ltdWxhdGVk';
   const simulator = await createSimulator({ seed: 1, apiKey, webhookSecret, tier: 'ultra', timeScale: 1 }).listen();
   const directory = await mkdtemp(join(tmpdir(), 'spillway-activities-'));
   const store = createLocalObjectStore(directory);
   const catalogue = await loadCatalogue(join(import.meta.dirname, '../../models.yaml'));
-  await upsertPools(pool, [{ id: 'wavespeed', provider: 'wavespeed', outstandingMax: 10_000, perMinuteMax: 600_000 }]);
   const woken = { count: 0 };
   const provider = createProvider('wavespeed', {
     baseUrl: `${simulator.origin}/wavespeed`,
@@ -129,18 +130,22 @@ export async function openActivityBench(): Promise<ActivityBench> {
   const promptOf = (jobId: string) => `a fox, for ${jobId}`;
   return {
     ...database,
+    simulator: simulator.origin,
     store,
     woken,
     async orderOne({ fault, request, target, inputImage, inputUrl } = {}) {
       const jobId = `video_${uuidv7()}`;
       const marker = fault === undefined ? '' : ` [sim:${fault}]`;
       const wish = { model: 'wan-2.6', seconds: 5, size: '1280x720', priority: 'normal' } as const;
+      // An account of its own: what the vendor refuses one job for teaches us nothing of the others.
+      const account = `wavespeed-${jobId}`;
+      await upsertPools(pool, [{ id: account, provider: 'wavespeed', outstandingMax: 10, perMinuteMax: 600 }]);
       await insertJobs(pool, [
         {
           id: jobId,
           tenant: 'default',
           request: { ...wish, prompt: promptOf(jobId) + marker, ...request },
-          route: [{ ...wan, ...target }],
+          route: [{ ...wan, pool: account, ...target }],
           inputImage: inputImage ?? null,
           inputUrl: inputUrl ?? null,
           queueTtlSeconds: 3_600,

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SubmitOrder } from '../../src/contracts/activities.ts';
 import { endAttempt } from '../../src/db/attempts.ts';
 import { failureOf } from '../../src/domain/failure.ts';
-import { type FoundOperation, ProviderUnreachableError } from '../../src/providers/provider.ts';
+import { type FindQuery, type FoundOperation, ProviderUnreachableError } from '../../src/providers/provider.ts';
 import { createProvider } from '../../src/providers/registry.ts';
+import { intercept } from '../db/intercept.ts';
 import { type ActivityBench, type BenchDeps, type JobWish, openActivityBench } from './activity-bench.ts';
 
 let bench: ActivityBench;
@@ -115,7 +116,11 @@ describe('a submit whose answer was lost', () => {
     expect(await bench.attemptOf(order)).toMatchObject({ state: 'unknown', operation: null });
     // The poll that adopts asks at once, and the vendor still has the job in its own line.
     expect(await watch(order)).toEqual({ outcome: 'queued' });
-    expect(await bench.attemptOf(order)).toMatchObject({ state: 'accepted', operation: order.operation });
+    expect(await bench.attemptOf(order)).toMatchObject({
+      state: 'accepted',
+      operation: order.operation,
+      resolved_by: 'list',
+    });
     await bench.finish(order.operation);
     expect(await watch(order)).toEqual({ outcome: 'finished' });
   });
@@ -138,6 +143,7 @@ describe('a submit whose answer was lost', () => {
       expect(await bench.attemptOf(order)).toMatchObject({
         state: 'unknown',
         possible_duplicate: true,
+        resolved_by: `grace_${unknownPolicy}`,
         ended_at: null,
       });
       // What the vendor may be at still holds its place there.
@@ -148,8 +154,24 @@ describe('a submit whose answer was lost', () => {
   test('after the grace is waited for where the target says wait', async () => {
     const order = await submitOne({ fault: 'submit-500-before', target: { unknownPolicy: 'wait' } });
     await age(order);
-    expect(await notYet(order)).toMatchObject({ type: 'NotYet' });
-    expect(await bench.attemptOf(order)).toMatchObject({ possible_duplicate: false });
+    for (let poll = 0; poll < 3; poll += 1) expect(await notYet(order)).toMatchObject({ type: 'NotYet' });
+    expect(await bench.attemptOf(order)).toMatchObject({ possible_duplicate: false, resolved_by: 'grace_wait' });
+    const told = (await bench.rowsOf('job_events', order)).filter(({ kind }) => kind === 'attempt.resolved');
+    expect(told).toHaveLength(1);
+  });
+
+  test('is not given up where a callback told of it in the moment of the decision', async () => {
+    const order = await submitOne({ fault: 'submit-500-before', target: { unknownPolicy: 'resubmit' } });
+    await age(order);
+    const { jobId, attempt } = order;
+    const db = intercept(bench.pool, async (statement) => {
+      if (statement !== 'decide_unknown') return;
+      const end = { evidence: 'callback', outcome: 'finished', operation: `op-${jobId}` } as const;
+      await endAttempt(bench.pool, { jobId, attempt, ...end });
+    });
+    expect(await notYet(order, { db })).toMatchObject({ type: 'NotYet' });
+    expect(await watch(order)).toEqual({ outcome: 'finished' });
+    expect(await bench.attemptOf(order)).toMatchObject({ possible_duplicate: false, resolved_by: 'callback' });
   });
 
   test('is not given up while the list can not be read: that proves nothing', async () => {
@@ -160,14 +182,39 @@ describe('a submit whose answer was lost', () => {
   });
 
   /** A vendor of which only the list is asked. */
-  function listing(find: () => Promise<readonly FoundOperation[]>): { deps: BenchDeps; asked: () => number } {
-    let count = 0;
-    const counted = async (): Promise<readonly FoundOperation[]> => {
-      count += 1;
+  function listing(find: () => Promise<readonly FoundOperation[]>) {
+    const queries: FindQuery[] = [];
+    const noted = async (query: FindQuery): Promise<readonly FoundOperation[]> => {
+      queries.push(query);
       return await find();
     };
-    return { deps: { providers: new Map([['wavespeed', { ...away, find: counted }]]) }, asked: () => count };
+    const deps: BenchDeps = { providers: new Map([['wavespeed', { ...away, find: noted }]]) };
+    return { deps, queries, asked: () => queries.length };
   }
+
+  test('is looked for where it can be: from its POST to the end of its grace, by two clocks', async () => {
+    const order = await submitOne({ fault: 'submit-500-before', target: { unknownGraceMs: 90_000 } });
+    const { deps, queries } = listing(async () => []);
+    await notYet(order, deps);
+    const { submitted_at: submittedAt, seed } = await bench.attemptOf(order);
+    const since = new Date(String(submittedAt)).getTime();
+    const [query] = queries;
+    expect(query).toMatchObject({ model: 'alibaba/wan-2.6/text-to-video', seed: Number(seed) });
+    expect(Math.abs((query?.createdAfter ?? 0) - (since - 60_000))).toBeLessThan(1_000);
+    expect(Math.abs((query?.createdBefore ?? 0) - (since + 150_000))).toBeLessThan(1_000);
+  });
+
+  test.each([
+    { what: 'several', operationsOf: () => ['op-one', 'op-other'] },
+    { what: 'one that is another attempt’s', operationsOf: (other: string) => [other] },
+  ])('named by $what in the list is not adopted, and has its grace', async ({ operationsOf }) => {
+    const [order, other] = [await submitOne({ fault: 'submit-500-before' }), await submitOne()];
+    const { deps } = listing(async () => operationsOf(other.operation).map((operation) => ({ operation })));
+    expect(await notYet(order, deps)).toMatchObject({ type: 'NotYet' });
+    expect(await bench.attemptOf(order)).toMatchObject({ state: 'unknown', operation: null });
+    await age(order);
+    expect(await watch(order, deps)).toMatchObject({ failure: { code: 'ambiguous_submit' } });
+  });
 
   test('is not looked for where the model has no field for our seed', async () => {
     const kling = { name: 'wavespeed/kling-2.5-turbo', vendorModel: 'kwaivgi/kling-v2.5-turbo-pro/text-to-video' };
@@ -204,7 +251,7 @@ describe('the quick writes', () => {
     const ticket = { attempt: 2, target: 0, kind: 'retry' } as const;
     expect(await bench.run.queueAttempt({ jobId: order.jobId, ticket, waitMs: 60_000 })).toBe('queued');
     expect(await bench.rowsOf('tickets', order)).toMatchObject([
-      { kind: 'retry', price_usd_micros: '500000', pool: 'wavespeed' },
+      { kind: 'retry', price_usd_micros: '500000', pool: `wavespeed-${order.jobId}` },
     ]);
     expect(bench.woken.count).toBe(before + 1);
   });

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import {
   BacklogFullError,
@@ -17,6 +18,7 @@ function setup(overrides: Partial<BatcherSettings<number, number>> = {}) {
     batchMax: 4,
     backlogMax: 100,
     flightsMax: 1,
+    everyMs: 0,
     triesMax: 3,
     waitMsMax: 1_000,
     ...overrides,
@@ -38,6 +40,23 @@ test('gathers what arrives together, in bounded batches and in order', async () 
     [4, 5, 6, 7],
     [8, 9],
   ]);
+});
+
+test('what comes after a pause goes at once, and what follows it gathers for a moment', async () => {
+  const { batcher, batches } = setup({ everyMs: 100 });
+  await batcher.submit(1);
+  const second = batcher.submit(2);
+  await nextTurn();
+  await Promise.all([second, batcher.submit(3)]);
+  expect(batches).toEqual([[1], [2, 3]]);
+});
+
+test('whoever can not wait for the next batch hears that nothing was written', async () => {
+  const { batcher, batches } = setup({ everyMs: 1_000 });
+  await batcher.submit(1);
+  await expect(batcher.submit(2, 20)).rejects.toMatchObject({ name: 'BatchUnansweredError', inDoubt: false });
+  await batcher.drain();
+  expect(batches).toEqual([[1]]);
 });
 
 test('a batch whose fate is unknown is written again with the same items', async () => {

@@ -70,6 +70,9 @@ test('a job is accepted with the whole video object, and told of', async () => {
     metadata: { a: '2', b: '1' },
   });
   expect(Math.abs(video.created_at - Date.now() / 1_000)).toBeLessThan(5);
+  expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+  expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+  expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   expect(response.headers.get('location')).toBe(`/v1/videos/${video.id}`);
   expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(2);
   expect(bench.told.accepted).toBeGreaterThan(0);

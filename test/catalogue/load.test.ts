@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CatalogueError, catalogueWarnings, loadCatalogue, parseCatalogue } from '../../src/catalogue/load.ts';
 import { limitsOfPool } from '../../src/catalogue/pools.ts';
+import { withDurationsScaled } from '../../src/catalogue/schema.ts';
 import { isProviderKind } from '../../src/providers/registry.ts';
 import { broken, sample, sampleText } from './sample.ts';
 
@@ -72,6 +73,18 @@ describe('our own models.yaml', () => {
   });
 });
 
+test('a catalogue for a vendor that is simulated faster has all of its durations scaled', () => {
+  const { models, targets } = withDurationsScaled(sample, 0.1);
+  expect(models['grand']).toMatchObject({ spill_after_seconds: 4 });
+  expect(models['swift']).toEqual(sample.models['swift']);
+  expect(targets['vendor/grand']).toMatchObject({
+    typical_seconds: { value: 6 },
+    longest_seconds: { value: 90 },
+    patience_seconds: { value: 12 },
+    unknown_grace_seconds: 4.5,
+  });
+});
+
 describe('a fault is told with its line and its field', () => {
   test.each([
     {
@@ -109,6 +122,18 @@ describe('a fault is told with its line and its field', () => {
       line: 'main: { outstanding: 10, per_minute: 60 }',
       becomes: 'main: { per_minute: 60 }',
       field: 'providers.vendor.pools.main',
+    },
+    {
+      what: 'limits of a target that limit nothing',
+      line: 'limits: { outstanding: 4 }',
+      becomes: 'limits: {}',
+      field: 'targets.vendor/swift.limits: needs outstanding, per_minute or both',
+    },
+    {
+      what: 'a spill into the past',
+      line: 'spill_after_seconds: 40',
+      becomes: 'spill_after_seconds: -40',
+      field: 'models.grand.spill_after_seconds',
     },
     {
       what: 'an unknown preset',

@@ -49,6 +49,23 @@ describe('a plan', () => {
     });
   });
 
+  test('has how long a job waits in line where there is another target, by the word of the model that was asked for', () => {
+    const settings = { providers: bothProviders };
+    const spills = (result: PlanResult) =>
+      result.kind === 'planned' ? result.route.map(({ name, spillAfterMs }) => [name, spillAfterMs]) : result;
+    const words = { seconds: 5, size: '1280x720' };
+    expect(spills(planned({ request: { hasImage: true, ...words }, settings }))).toEqual([
+      ['vendor/grand', 40_000],
+      ['vendor/grand-lite', 40_000],
+    ]);
+    expect(spills(planned({ request: words }))).toEqual([['vendor/grand', undefined]]);
+    const swift = planned({ request: { model: 'swift', ...words }, wish: { fallback: 'auto' } });
+    expect(spills(swift)).toEqual([
+      ['vendor/swift', undefined],
+      ['vendor/grand', undefined],
+    ]);
+  });
+
   test('takes what the caller sets', () => {
     const result = planned({
       request: { seconds: 8, size: '1920x1080', seed: 0, negative_prompt: '', audio: false },

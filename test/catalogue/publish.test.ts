@@ -37,6 +37,7 @@ test('all of a model: the four fields of OpenAI`s list, what may be asked for, a
     status: 'active',
     retired: null,
     fallbacks: ['grand'],
+    spill_after_seconds: null,
     inputs: ['text'],
     text: swift,
     image: null,
@@ -45,6 +46,7 @@ test('all of a model: the four fields of OpenAI`s list, what may be asked for, a
         name: 'vendor/swift',
         provider: 'vendor',
         available: true,
+        limits: { outstanding: 4, per_minute: null },
         text: { vendor_model: 'swift/text', ...swift },
         image: null,
         inputs: { source: 'price list', as_of: '2026-11-01', assumed: false },
@@ -109,6 +111,10 @@ test('each target says by itself what it can make: together they allow what none
       image: null,
     },
   ]);
+});
+
+test('how long a job waits before it may go elsewhere is told, and that a target has no limits of its own', () => {
+  expect(find('grand')).toMatchObject({ spill_after_seconds: 40, targets: [{ limits: null }, {}, {}] });
 });
 
 test('a target without a key is told as not available, and a model of such alone with what it could make', () => {

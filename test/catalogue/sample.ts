@@ -29,6 +29,7 @@ models:
     maker: somebody
     added: 2026-11-02
     targets: [vendor/grand, vendor/grand-lite, rival/grand]
+    spill_after_seconds: 40
   lone:
     maker: rival
     added: 2026-11-03
@@ -55,6 +56,7 @@ targets:
   vendor/swift:
     provider: vendor
     pool: main
+    limits: { outstanding: 4 }
     inputs: { source: price list, as_of: 2026-11-01 }
     typical_seconds: { value: 30, assumed: true }
     longest_seconds: { value: 300, assumed: true }

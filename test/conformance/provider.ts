@@ -190,11 +190,11 @@ export function exerciseProvider(make: () => Promise<ProviderBench>): void {
   describe('find', () => {
     test.each(['error_after', 'reset_after', 'hang_after'] as const)('adopts after %s', async (scenario) => {
       if (!bench.provider.find) return;
-      const createdAfter = Date.now() - 1_000;
+      const window = { createdAfter: Date.now() - 1_000, createdBefore: Date.now() + 60_000 };
       const order = bench.order(scenario, 77);
       await bench.provider.start(bench.order('plain', 76));
       expect((await bench.provider.start(order)).kind).toBe('unknown');
-      const found = await bench.provider.find({ model: order.model, seed: 77, createdAfter });
+      const found = await bench.provider.find({ model: order.model, seed: 77, ...window });
       expect(found).toHaveLength(1);
       const progress = await bench.provider.check(handleOf(bench, found[0]?.operation ?? ''));
       expect(['queued', 'running']).toContain(progress.kind);
@@ -204,7 +204,8 @@ export function exerciseProvider(make: () => Promise<ProviderBench>): void {
       if (!bench.provider.find) return;
       const order = bench.order('error_before', 78);
       await bench.provider.start(order);
-      expect(await bench.provider.find({ model: order.model, seed: 78, createdAfter: Date.now() - 1_000 })).toEqual([]);
+      const window = { createdAfter: Date.now() - 1_000, createdBefore: Date.now() + 60_000 };
+      expect(await bench.provider.find({ model: order.model, seed: 78, ...window })).toEqual([]);
     });
   });
 

@@ -116,6 +116,19 @@ test('one key has one job: inside a batch, and across batches', async () => {
   expect(inserted.map(({ id }) => id)).toContain(standing?.id);
 });
 
+test('every job of a batch has its own route, shared or not', async () => {
+  const shared = [target];
+  const routes = [shared, [{ ...target, name: 'acme/"{other}\\', priceUsdMicros: null }, target], shared, [target]];
+  const jobs = routes.map((route) => newJob({ route }));
+  await insertJobs(database.pool, jobs);
+  const rows = await rowsOf(
+    'jobs',
+    jobs.map(({ id }) => id),
+    'id',
+  );
+  expect(rows.map(({ route }) => route)).toEqual(routes);
+});
+
 test('the key of another tenant is another key', async () => {
   const key = randomUUID();
   expect(await insertJobs(database.pool, [keyed(key), keyed(key, { tenant: 'other' })])).toHaveLength(2);

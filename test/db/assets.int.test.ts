@@ -72,7 +72,7 @@ describe('begin_asset', () => {
 
   describe('withdraws what was not sent yet', () => {
     const ticket = { attempt: 2, target: 0, kind: 'overlap' } as const;
-    const asked = { ticket, pool: 'vendor', waitMs: 0, priceUsdMicros: 500_000 };
+    const asked = { ticket, waitMs: 0 };
     const held = async (jobId: string): Promise<object> => ({
       tickets: await bench.count('tickets', jobId),
       permits: await bench.count('permits', jobId),

@@ -2,7 +2,8 @@ import { randomInt } from 'node:crypto';
 import { v7 } from 'uuid';
 import { keepAsset } from '../../src/db/assets.ts';
 import { beginAttempt, endAttempt } from '../../src/db/attempts.ts';
-import { claimGrants, lockPool, readSnapshot } from '../../src/db/grants.ts';
+import { carryOut } from '../../src/db/carry-out.ts';
+import { lockPool, readHoldings } from '../../src/db/grants.ts';
 import { inTransaction } from '../../src/db/pool.ts';
 import { upsertPools } from '../../src/db/pools.ts';
 import type { Route, RouteTarget } from '../../src/domain/route.ts';
@@ -61,8 +62,8 @@ export async function createLedgerBench(): Promise<LedgerBench> {
          ), event AS (
            INSERT INTO job_events (job, seq, kind) SELECT id, 1, 'job.queued' FROM job
          )
-         INSERT INTO tickets (job, attempt, tenant, pool, target, priority, kind, accepted_at, queue_deadline, price_usd_micros)
-         SELECT id, 1, 'default', 'vendor', 0, $3, 'first', accepted_at, queue_deadline, 500000 FROM job`,
+         INSERT INTO tickets (job, attempt, tenant, pool, target, target_name, priority, kind, accepted_at, queue_deadline, price_usd_micros)
+         SELECT id, 1, 'default', 'vendor', 0, 'vendor/model', $3, 'first', accepted_at, queue_deadline, 500000 FROM job`,
         [id, JSON.stringify(route), priority],
       );
       return id;
@@ -89,18 +90,14 @@ export async function createLedgerBench(): Promise<LedgerBench> {
     async grant(...jobs) {
       return await inTransaction(pool, async (connection) => {
         await lockPool(connection, 'vendor');
-        const { now } = await readSnapshot(connection, { pool: 'vendor', headsMax: 1 });
+        const { now } = await readHoldings(connection, 'vendor');
         const { rows: tickets } = await connection.query<{ id: string }>(
           'SELECT id::text FROM tickets WHERE job = ANY($1)',
           [jobs],
         );
-        await claimGrants(connection, 'vendor', {
-          granted: tickets.map(({ id }) => ({ id, startAt: now })),
-          passedOver: [],
-          nextStartAt: now,
-          overlapTokens: 1,
-          committedUsdMicros: 0,
-        });
+        const granted = tickets.map(({ id }) => ({ id, target: target.name, startAt: now }));
+        const grants = { granted, lanes: [], flows: [], shares: [], nextStartAt: now, overlapTokens: 1 };
+        await carryOut(connection, { pool: 'vendor', grants, learned: {}, workingMax: 1_000, targets: [] });
         const { rows } = await connection.query<{ job: string; grant: string }>(
           'SELECT job, grant_id::text AS grant FROM permits WHERE job = ANY($1) ORDER BY grant_id DESC',
           [jobs],

@@ -31,6 +31,37 @@ test('the pools are as the catalogue had them last, whatever was granted meanwhi
   expect(await poolRows()).toEqual([{ ...bronze, outstandingMax: 7 }, other]);
 });
 
+test('a target has the limits that the catalogue had last, and what is written of it otherwise stays', async () => {
+  const targetRows = async () => {
+    const { rows } = await database.pool.query(
+      `SELECT name, outstanding_max AS "outstandingMax", per_minute_max AS "perMinuteMax", admits FROM targets ORDER BY name`,
+    );
+    return rows;
+  };
+  const pool = { id: 'bronze', provider: 'vendor', outstandingMax: 3, perMinuteMax: 10 };
+  const free = { name: 'free', outstandingMax: null, perMinuteMax: null };
+  const bound = { name: 'bound', outstandingMax: 2, perMinuteMax: 5 };
+  await upsertPools(database.pool, [{ ...pool, targets: [free, bound] }]);
+  await database.pool.query('UPDATE targets SET admits = 0');
+  expect(await targetRows()).toEqual([
+    { ...bound, admits: 0 },
+    { ...free, admits: 0 },
+  ]);
+  await upsertPools(database.pool, [
+    {
+      ...pool,
+      targets: [
+        { ...free, perMinuteMax: 7 },
+        { ...free, name: 'bound' },
+      ],
+    },
+  ]);
+  expect(await targetRows()).toEqual([
+    { ...free, name: 'bound', admits: 0 },
+    { ...free, perMinuteMax: 7, admits: 0 },
+  ]);
+});
+
 test('the cap is what was set last; null is none', async () => {
   expect(await findSpendCap(database.pool)).toBeNull();
   await setSpendCap(database.pool, 12_500_000);

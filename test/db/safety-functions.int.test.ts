@@ -355,7 +355,7 @@ describe('receive_callback', () => {
 
 describe('queue_attempt', () => {
   const request = (jobId: string, kind: 'retry' | 'overlap', attempt = 2) =>
-    ({ jobId, ticket: { attempt, target: 0, kind }, pool: 'vendor', waitMs: 0, priceUsdMicros: null }) as const;
+    ({ jobId, ticket: { attempt, target: 0, kind }, waitMs: 0 }) as const;
 
   test('at most one waiting ticket a job; an overlap becomes a retry when its sibling has ended', async () => {
     const { job } = await begun();

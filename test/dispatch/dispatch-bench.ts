@@ -19,6 +19,9 @@ export interface Wish {
   readonly priority?: Priority;
   readonly target?: Partial<RouteTarget>;
   readonly queueTtlSeconds?: number;
+  readonly tenant?: string;
+  /** The tenant's end user. */
+  readonly user?: string;
 }
 
 export interface PoolWish {
@@ -89,11 +92,12 @@ export async function createDispatchBench(): Promise<DispatchBench> {
   };
 }
 
-function newJob(route: Route, { priority = 'normal', queueTtlSeconds = 3_600 }: Omit<Wish, 'pool'>): NewJob {
+function newJob(route: Route, wish: Omit<Wish, 'pool'>): NewJob {
+  const { priority = 'normal', queueTtlSeconds = 3_600, tenant = 'default', user } = wish;
   return {
     id: `video_${uuidv7()}`,
-    tenant: 'default',
-    request: { prompt: 'a fox', model: 'wan-2.6', seconds: 5, size: '1280x720', priority },
+    tenant,
+    request: { prompt: 'a fox', model: 'wan-2.6', seconds: 5, size: '1280x720', priority, ...(user ? { user } : {}) },
     route,
     inputImage: null,
     inputUrl: null,

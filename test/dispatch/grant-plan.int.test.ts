@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PoolClient } from 'pg';
-import { beginWithPinnedPlans, claimGrants, headsOfPassMax, readSnapshot } from '../../src/db/grants.ts';
+import { carryOut } from '../../src/db/carry-out.ts';
+import { beginPass, foldArrivals, readHoldings } from '../../src/db/grants.ts';
+import { readHeads } from '../../src/db/read-heads.ts';
+import { chooseGrants } from '../../src/domain/grants.ts';
+import { insertTickets } from './ticket-rows.ts';
 import { createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 
 let bench: DispatchBench;
@@ -43,50 +47,101 @@ async function costOf(connection: PoolClient, execute: string): Promise<Cost> {
   return { pages: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'], scans: scansOf(plan) };
 }
 
-async function pass(connection: PoolClient, pool: string): Promise<{ read: Cost; claim: Cost }> {
-  await connection.query(beginWithPinnedPlans);
-  // More often than Postgres plans anew: what is measured is the plan that it has decided to keep.
-  for (let time = 0; time < 7; time += 1) await readSnapshot(connection, { pool, headsMax: headsOfPassMax });
-  const read = await costOf(connection, `read_snapshot('${pool}', ${headsOfPassMax})`);
-  const { now, waiting } = await readSnapshot(connection, { pool, headsMax: headsOfPassMax });
-  const chosen = waiting.slice(0, 50).map(({ id }) => id);
-  const none = { granted: [], passedOver: [], nextStartAt: now, overlapTokens: 1, committedUsdMicros: 0 };
-  for (let time = 0; time < 7; time += 1) await claimGrants(connection, pool, none);
-  const starts = chosen.map(() => now);
-  const claim = await costOf(
-    connection,
-    `claim_grants('${pool}', '{${chosen.join(',')}}', '{${starts.join(',')}}', ${now}, 1)`,
-  );
-  await connection.query('ROLLBACK');
-  return { read, claim };
+interface PassCost {
+  readonly fold: Cost;
+  readonly holdings: Cost;
+  readonly heads: Cost;
+  readonly carry: Cost;
 }
 
-test('a pass touches as many pages at a backlog of 50,000 as at one of 1,000, with a plan made at 1,000', async () => {
-  const pool = await bench.addPool();
-  // What is under way, all answered: a pass has to count it, and nothing more.
+/** More often than Postgres plans anew: what is measured is the plan that it has decided to keep. */
+async function oftenEnough<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let time = 0; time < 6; time += 1) await work();
+  return await work();
+}
+
+const quote = (value: unknown): string =>
+  `'${(typeof value === 'string' ? value : JSON.stringify(value)).replaceAll("'", "''")}'`;
+
+async function pass(connection: PoolClient, pool: string): Promise<PassCost> {
+  await connection.query(beginPass);
+  await oftenEnough(() => foldArrivals(connection, pool));
+  const fold = await costOf(connection, `fold_arrivals(${quote(pool)})`);
+  const holdings = await oftenEnough(() => readHoldings(connection, pool));
+  const holdingsCost = await costOf(connection, `read_holdings(${quote(pool)})`);
+  const targets = holdings.targets.map(({ name }) => name);
+  const heads = await oftenEnough(() => readHeads(connection, { pool, targets, headsMax: 50 }));
+  const headsCost = await costOf(connection, `read_heads(${quote(pool)}, '{${targets.join(',')}}', 50)`);
+  const room = {
+    outstandingMax: 1e6,
+    perMinuteMax: 1e6,
+    nextStartAt: 0,
+    pausedUntil: 0,
+    submittingMax: 1e6,
+    startSlots: 1e6,
+  };
+  const budget = { overlapTokens: 1, overlapAt: holdings.now, budgetUsdMicros: null };
+  const grants = chooseGrants({ ...holdings, ...heads, ...room, ...budget });
+  expect(grants.granted).toHaveLength(50);
+  const none = { ...grants, granted: [], flows: [], lanes: [] };
+  await oftenEnough(() => carryOut(connection, { pool, grants: none, learned: {}, workingMax: 1, targets: [] }));
+  const [ids, starts] = [grants.granted.map(({ id }) => id), grants.granted.map(({ startAt }) => startAt)];
+  const noted = [grants.nextStartAt, 1, {}, 1, grants.lanes, grants.flows, []].map(quote);
+  const carry = await costOf(
+    connection,
+    `carry_out(${quote(pool)}, '{${ids.join(',')}}', '{${starts.join(',')}}', ${noted.join(', ')})`,
+  );
+  await connection.query('ROLLBACK');
+  return { fold, holdings: holdingsCost, heads: headsCost, carry };
+}
+
+/** Folds what has arrived, and grants nothing. */
+async function takeIn(): Promise<void> {
+  const arrived = 'SELECT count(*)::int AS count FROM arrivals WHERE n > 0';
+  while ((await bench.row<{ count: number }>(arrived)).count > 0) await bench.grant({ startSlots: () => 0 });
+}
+
+/** What is under way, all answered: a pass has to count it, and nothing more. */
+async function hold(pool: string): Promise<void> {
   await bench.accept({ pool, count: 500 });
   while ((await bench.grant()) > 0);
   await bench.pool.query(
     `INSERT INTO attempts (job, attempt, tenant, pool, target, target_name, provider, token, state, operation)
-     SELECT job, attempt, 'default', pool, target, 'vendor/model', 'vendor', 't', 'accepted', job FROM permits;
-     UPDATE permits SET submitting = false`,
+     SELECT job, attempt, 'default', pool, target, 'vendor/model', 'vendor', 't', 'accepted', job FROM permits WHERE pool = '${pool}';
+     UPDATE permits SET submitting = false WHERE pool = '${pool}'`,
   );
-  await bench.accept({ pool, count: 1_000 });
-  await bench.pool.query('VACUUM ANALYZE');
-  const connection = await bench.pool.connect();
-  try {
-    const few = await pass(connection, pool);
-    await bench.accept({ pool, count: 49_000 });
-    // Nobody has told the planner, as after a flood.
-    const many = await pass(connection, pool);
-    expect(many.read.scans).toContain('Index Scan tickets tickets_in_line');
-    expect(many.read.scans.filter((scan) => scan.startsWith('Seq Scan') || scan.includes('attempts'))).toEqual([]);
-    expect(many.claim.scans.filter((scan) => scan.startsWith('Seq Scan'))).toEqual([]);
-    expect(few.read.pages).toBeLessThan(1_000);
-    expect(many.read.pages).toBeLessThan(few.read.pages * 1.5 + 20);
-    expect(many.claim.pages).toBeLessThan(few.claim.pages * 1.5 + 20);
-    expect(many.claim.pages / 50).toBeLessThan(100);
-  } finally {
-    connection.release();
-  }
-}, 120_000);
+}
+
+test.each([
+  { shape: 'one deep flow', users: 1 },
+  { shape: 'a flow a ticket', users: 50_000 },
+])(
+  'a pass touches as many pages at a backlog of 50,000 as at one of 1,000, with a plan made at 1,000: $shape',
+  async ({ users }) => {
+    const pool = await bench.addPool();
+    await hold(pool);
+    await insertTickets(bench.pool, { pool, count: 1_000, users });
+    await takeIn();
+    await bench.pool.query('VACUUM ANALYZE');
+    const connection = await bench.pool.connect();
+    try {
+      const few = await pass(connection, pool);
+      await insertTickets(bench.pool, { pool, count: 49_000, users });
+      await takeIn();
+      // Nobody has told the planner, as after a flood.
+      const many = await pass(connection, pool);
+      const scans = Object.values(many).flatMap((cost) => cost.scans);
+      expect(scans).toContain('Index Scan tickets tickets_of_flow');
+      expect(scans).toContain('Index Scan flows flows_in_order');
+      expect(scans.filter((scan) => /^Seq Scan (tickets|flows|jobs|permits|mailbox|attempts)/.test(scan))).toEqual([]);
+      expect(scans).not.toContain('Index Scan tickets tickets_by_age');
+      const steps = ['fold', 'holdings', 'heads', 'carry'] as const;
+      const dearer = steps.filter((step) => many[step].pages > few[step].pages * 1.5 + 50);
+      expect(dearer.map((step) => [step, few[step].pages, many[step].pages])).toEqual([]);
+      expect(many.carry.pages / 50).toBeLessThan(100);
+    } finally {
+      connection.release();
+    }
+  },
+  120_000,
+);

@@ -44,6 +44,11 @@ test('the vendor`s evidence overrules the advice', () => {
   });
 });
 
+test('a refusal for load may say which limit it means, and says nothing of it otherwise', () => {
+  expect(failureOf('rate_limited', { limit: 'outstanding' })).toMatchObject({ limit: 'outstanding' });
+  expect(failureOf('rate_limited')).not.toHaveProperty('limit');
+});
+
 test('an assertion that holds is silent, and one that does not is ours', () => {
   expect(() => assert(true, 'never said')).not.toThrow();
   expect(() => assert(0, 'the sky falls')).toThrow('assertion failed: the sky falls');

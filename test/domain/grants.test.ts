@@ -1,10 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Flow } from '../../src/domain/fair-order.ts';
 import {
   chooseGrants,
   hasRoom,
   type PoolSnapshot,
+  roomOf,
+  type TargetState,
+  type WaitingOverlap,
   type WaitingTicket,
+  waitReasons,
   type WaitReason,
 } from '../../src/domain/grants.ts';
 import { limits } from '../../src/domain/limits.ts';
@@ -12,11 +17,41 @@ import { limits } from '../../src/domain/limits.ts';
 const now = 5_000_000;
 
 function ticket(id: string, changes: Partial<WaitingTicket> = {}): WaitingTicket {
-  return { id, overlap: false, notBefore: 0, priceUsdMicros: 1_000, ...changes };
+  return { id, priceUsdMicros: 1_000, ...changes };
 }
 
 const line = (count: number, changes: Partial<WaitingTicket> = {}): WaitingTicket[] =>
   Array.from({ length: count }, (_, index) => ticket(`t${index}`, changes));
+
+function flow(heads: readonly WaitingTicket[], changes: Partial<Flow<WaitingTicket>> = {}): Flow<WaitingTicket> {
+  return {
+    class: 1,
+    tenant: 'default',
+    caller: '',
+    target: 'model',
+    weight: 1,
+    tag: 0,
+    tenantTag: 1,
+    heads,
+    hasMore: false,
+    ...changes,
+  };
+}
+
+const overlapping: WaitingOverlap = { ...ticket('overlap'), target: 'model', isWaived: false };
+
+function targetState(changes: Partial<TargetState> = {}): TargetState {
+  return {
+    name: 'model',
+    outstandingMax: null,
+    outstanding: 0,
+    perMinuteMax: null,
+    nextStartAt: 0,
+    admits: null,
+    probing: 0,
+    ...changes,
+  };
+}
 
 function snapshot(changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
   return {
@@ -25,6 +60,7 @@ function snapshot(changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
     outstanding: 0,
     perMinuteMax: 60_000,
     nextStartAt: 0,
+    pausedUntil: 0,
     submitting: 0,
     submittingMax: 1_000,
     undelivered: 0,
@@ -32,80 +68,158 @@ function snapshot(changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
     overlapTokens: 0,
     overlapAt: now,
     budgetUsdMicros: null,
-    waiting: [ticket('t0')],
+    targets: [targetState()],
+    lanes: [{ class: 1, virtualTime: 0, tag: 0 }],
+    flows: [flow([ticket('t0')])],
+    overlaps: [],
     ...changes,
   };
 }
 
 const reasonsOf = (changes: Partial<PoolSnapshot>) =>
   chooseGrants(snapshot(changes)).passedOver.map(({ reason }) => reason);
+const grantedOf = (changes: Partial<PoolSnapshot>) => chooseGrants(snapshot(changes)).granted.map(({ id }) => id);
 
 /** What makes a lone ticket wait, most pressing first. */
 const obstacles: readonly {
   readonly reason: WaitReason;
   readonly pool?: Partial<PoolSnapshot>;
-  readonly head?: Partial<WaitingTicket>;
+  readonly target?: Partial<TargetState>;
+  readonly isOverlap?: true;
 }[] = [
-  { reason: 'not_yet', head: { notBefore: now + 1 } },
   { reason: 'budget', pool: { budgetUsdMicros: 999 } },
+  { reason: 'breaker', target: { admits: 2, probing: 2 } },
   { reason: 'capacity', pool: { outstandingMax: 5, outstanding: 5 } },
+  { reason: 'target_capacity', target: { outstandingMax: 3, outstanding: 3 } },
+  { reason: 'paused', pool: { pausedUntil: now + 1 } },
   { reason: 'rate', pool: { nextStartAt: now + limits.grantHorizonMs + 1 } },
+  { reason: 'target_rate', target: { perMinuteMax: 60, nextStartAt: now + limits.grantHorizonMs + 1 } },
   { reason: 'submitting', pool: { submitting: 7, submittingMax: 7 } },
   { reason: 'undelivered', pool: { perMinuteMax: 120, undelivered: 3 } },
   { reason: 'workers', pool: { startSlots: 0 } },
-  { reason: 'failover_budget', pool: { overlapTokens: 0.99 }, head: { overlap: true } },
+  { reason: 'failover_budget', pool: { overlapTokens: 0.99 }, isOverlap: true },
 ];
+
+/** Why a lone ticket waits that all of these stand before. */
+function reasonsBehind(standing: typeof obstacles): readonly WaitReason[] {
+  const pool: Partial<PoolSnapshot> = Object.assign({}, ...standing.map((obstacle) => obstacle.pool ?? {}));
+  const target = targetState(Object.assign({}, ...standing.map((obstacle) => obstacle.target ?? {})));
+  const isOverlap = standing.some((obstacle) => obstacle.isOverlap);
+  const who = isOverlap ? { flows: [], overlaps: [overlapping] } : {};
+  return reasonsOf({ ...pool, ...who, targets: [target] });
+}
 
 describe('a head of the line', () => {
   test('is granted where nothing speaks against it, and starts now', () => {
     const grants = chooseGrants(snapshot());
-    expect(grants.granted).toEqual([{ id: 't0', startAt: now }]);
+    expect(grants.granted).toEqual([{ id: 't0', target: 'model', startAt: now }]);
     expect(grants.passedOver).toEqual([]);
-    expect(grants.committedUsdMicros).toBe(1_000);
   });
 
-  test.each(obstacles)('waits for $reason', ({ reason, pool = {}, head = {} }) => {
-    expect(reasonsOf({ ...pool, waiting: [ticket('t0', head)] })).toEqual([reason]);
+  test('has every reason to wait in this table', () => {
+    expect(obstacles.map(({ reason }) => reason)).toEqual(waitReasons);
+  });
+
+  test.each(obstacles)('waits for $reason', (obstacle) => {
+    expect(reasonsBehind([obstacle])).toEqual([obstacle.reason]);
   });
 
   test.each(obstacles.map(({ reason }, index) => ({ reason, index })))(
     'hears of $reason before all that comes after it',
     ({ reason, index }) => {
-      const standing = obstacles.slice(index);
-      const pool = Object.assign({}, ...standing.map((obstacle) => obstacle.pool ?? {}));
-      const head = Object.assign({}, ...standing.map((obstacle) => obstacle.head ?? {}));
-      expect(reasonsOf({ ...pool, waiting: [ticket('t0', head)] })).toEqual([reason]);
+      expect(reasonsBehind(obstacles.slice(index))).toEqual([reason]);
     },
   );
 
-  test('that waits for itself alone holds up nobody behind it', () => {
-    const grants = chooseGrants(
-      snapshot({
-        budgetUsdMicros: 5_000,
-        waiting: [ticket('late', { notBefore: now + 9 }), ticket('dear', { priceUsdMicros: 9_000 }), ticket('next')],
-      }),
-    );
+  test('that waits for itself alone holds up nobody of another flow', () => {
+    const flows = [flow([ticket('dear', { priceUsdMicros: 9_000 })]), flow([ticket('next')], { caller: 'another' })];
+    const grants = chooseGrants(snapshot({ budgetUsdMicros: 5_000, flows }));
     expect(grants.granted.map(({ id }) => id)).toEqual(['next']);
-    expect(grants.passedOver.map(({ reason }) => reason)).toEqual(['not_yet', 'budget']);
+    expect(grants.passedOver).toEqual([{ id: 'dear', target: 'model', reason: 'budget' }]);
   });
+
+  test('is the one that is told why, and those behind it are not asked', () => {
+    expect(reasonsOf({ outstandingMax: 2, flows: [flow(line(9))] })).toEqual(['capacity']);
+  });
+});
+
+describe('a target with limits of its own', () => {
+  const two = [
+    flow(line(5)),
+    flow(
+      line(5).map(({ id }) => ticket(`other-${id}`)),
+      { caller: 'another', target: 'other' },
+    ),
+  ];
+  const grantedBeside = (limited: Partial<TargetState>, pool: Partial<PoolSnapshot> = {}) =>
+    grantedOf({ targets: [targetState(limited), targetState({ name: 'other' })], flows: two, ...pool });
+
+  test('takes as many as it has slots, and leaves the rest of the pool to the others', () => {
+    expect(grantedBeside({ outstandingMax: 7, outstanding: 5 }, { outstandingMax: 6 })).toEqual([
+      't0',
+      'other-t0',
+      't1',
+      'other-t1',
+      'other-t2',
+      'other-t3',
+    ]);
+  });
+
+  test('is rated by itself, and by its pool', () => {
+    const targets = [targetState({ perMinuteMax: 300 }), targetState({ name: 'other' })];
+    const grants = chooseGrants(snapshot({ perMinuteMax: 600, targets, flows: two }));
+    const starts = (target: string) =>
+      grants.granted.filter((grant) => grant.target === target).map(({ startAt }) => startAt - now);
+    expect(starts('model')).toEqual([0, 200, 400]);
+    expect(grants.nextStartAt).toBeGreaterThanOrEqual(now + 500);
+    expect(grants.targetsNextStartAt).toEqual(new Map([['model', now + 600]]));
+    expect(new Set(grants.granted.map(({ startAt }) => startAt)).size).toBe(grants.granted.length);
+  });
+
+  test('after a backward jump of the clock begins anew', () => {
+    expect(grantedBeside({ perMinuteMax: 60_000, nextStartAt: now + 3_600_000 })).toHaveLength(10);
+  });
+
+  test('whose breakers admit a few is granted those, and none where they are under way', () => {
+    expect(grantedBeside({ admits: 4, probing: 2 })).toHaveLength(7);
+    expect(grantedBeside({ admits: 4, probing: 4 })).toHaveLength(5);
+    expect(grantedBeside({ admits: 0 })).toHaveLength(5);
+  });
+
+  test('is one that a pass reads one head of, to say why it waits', () => {
+    const targets = [targetState({ admits: 0 }), targetState({ name: 'other' })];
+    expect(roomOf(snapshot({ targets, outstandingMax: 30, outstanding: 20 }))).toEqual({
+      count: 10,
+      targets: ['other'],
+    });
+  });
+
+  test('that is unknown is no obstacle', () => {
+    expect(grantedOf({ targets: [] })).toEqual(['t0']);
+  });
+});
+
+test('a pool that is paused has no room, and goes on at the moment it was told', () => {
+  expect(roomOf(snapshot({ pausedUntil: now + 1 })).count).toBe(0);
+  expect(roomOf(snapshot({ pausedUntil: now })).count).toBe(limits.grantsOfPassMax);
+  expect(grantedOf({ pausedUntil: now })).toEqual(['t0']);
 });
 
 describe('a budget', () => {
   test('counts what the same pass has granted', () => {
-    const grants = chooseGrants(snapshot({ budgetUsdMicros: 2_500, waiting: line(4) }));
+    const grants = chooseGrants(snapshot({ budgetUsdMicros: 2_500, flows: [flow(line(4))] }));
     expect(grants.granted).toHaveLength(2);
-    expect(grants.committedUsdMicros).toBe(2_000);
-    expect(grants.passedOver.map(({ reason }) => reason)).toEqual(['budget', 'budget']);
+    expect(grants.passedOver).toMatchObject([{ id: 't2', reason: 'budget' }]);
   });
 
   test('may be used up to the last millionth', () => {
-    expect(chooseGrants(snapshot({ budgetUsdMicros: 3_000, waiting: line(3) })).granted).toHaveLength(3);
+    expect(grantedOf({ budgetUsdMicros: 3_000, flows: [flow(line(3))] })).toHaveLength(3);
   });
 
   test('is kept from a ticket whose price is unknown; without a cap it may go', () => {
-    const waiting = [ticket('t0', { priceUsdMicros: null })];
-    expect(reasonsOf({ budgetUsdMicros: 1e12, waiting })).toEqual(['budget']);
-    expect(chooseGrants(snapshot({ waiting }))).toMatchObject({ granted: [{ id: 't0' }], committedUsdMicros: 0 });
+    const flows = [flow([ticket('t0', { priceUsdMicros: null })])];
+    expect(reasonsOf({ budgetUsdMicros: 1e12, flows })).toEqual(['budget']);
+    expect(grantedOf({ flows })).toEqual(['t0']);
   });
 
   test('that is overdrawn grants nothing that costs', () => {
@@ -114,30 +228,32 @@ describe('a budget', () => {
 });
 
 test('one pass grants no more than its bound, its free slots, its workers and its submits', () => {
-  const waiting = line(200);
-  const grantedOf = (changes: Partial<PoolSnapshot>) => chooseGrants(snapshot({ waiting, ...changes })).granted.length;
-  expect(grantedOf({})).toBe(limits.grantsOfPassMax);
-  expect(grantedOf({ outstandingMax: 30, outstanding: 10 })).toBe(20);
-  expect(grantedOf({ startSlots: 7 })).toBe(7);
-  expect(grantedOf({ submitting: 995 })).toBe(5);
-  expect(grantedOf({ outstandingMax: 10, outstanding: 12 })).toBe(0);
+  const flows = [flow(line(200))];
+  const countOf = (changes: Partial<PoolSnapshot>) => grantedOf({ flows, ...changes }).length;
+  expect(countOf({})).toBe(limits.grantsOfPassMax);
+  expect(countOf({ outstandingMax: 30, outstanding: 10 })).toBe(20);
+  expect(countOf({ startSlots: 7 })).toBe(7);
+  expect(countOf({ submitting: 995 })).toBe(5);
+  expect(countOf({ outstandingMax: 10, outstanding: 12 })).toBe(0);
 });
 
 test('after a backward jump of the clock the rate begins anew', () => {
   const grants = chooseGrants(snapshot({ nextStartAt: now + 3_600_000 }));
-  expect(grants.granted).toEqual([{ id: 't0', startAt: now }]);
+  expect(grants.granted).toMatchObject([{ id: 't0', startAt: now }]);
 });
 
 test('a slow rate is no jump of the clock', () => {
-  const first = chooseGrants(snapshot({ perMinuteMax: 1, waiting: line(2) }));
+  const first = chooseGrants(snapshot({ perMinuteMax: 1, flows: [flow(line(2))] }));
   expect(first.granted).toHaveLength(1);
   expect(first.nextStartAt).toBe(now + 60_000);
   expect(reasonsOf({ perMinuteMax: 1, nextStartAt: first.nextStartAt, now: now + 1 })).toEqual(['rate']);
 });
 
 /** Runs passes at these moments over an endless line and returns every start. */
-function startsOf(perMinuteMax: number, gapsMs: readonly number[], waiting: readonly WaitingTicket[]): number[] {
-  let pool = snapshot({ perMinuteMax, outstandingMax: 1e9, submittingMax: 1e9, startSlots: 1e9, waiting });
+function startsOf(perMinuteMax: number, gapsMs: readonly number[]): number[] {
+  // As many heads as a pass reads.
+  const flows = [flow(line(limits.grantsOfPassMax), { hasMore: true })];
+  let pool = snapshot({ perMinuteMax, outstandingMax: 1e9, submittingMax: 1e9, startSlots: 1e9, flows });
   const starts: number[] = [];
   for (const gapMs of gapsMs) {
     const { granted, nextStartAt, overlapTokens } = chooseGrants(pool);
@@ -168,7 +284,7 @@ test('starts are smooth: at 1200 a minute at most 21 in any second and 201 in an
         maxLength: 300,
       }),
       (gapsMs) => {
-        const starts = startsOf(1_200, gapsMs, line(100));
+        const starts = startsOf(1_200, gapsMs);
         expect(busiest(starts, 1_000)).toBeLessThanOrEqual(21);
         expect(busiest(starts, 10_000)).toBeLessThanOrEqual(201);
       },
@@ -183,20 +299,19 @@ test('at any rate: no two starts are closer than the interval, and a busy line l
       const starts = startsOf(
         perMinuteMax,
         Array.from({ length: 600 }, () => 100),
-        line(100),
       );
       const gaps = starts.slice(1).map((startAt, index) => startAt - (starts[index] ?? 0));
       expect(gaps.filter((gapMs) => gapMs < intervalMs - 0.001)).toEqual([]);
       expect(starts.length).toBeGreaterThanOrEqual(Math.floor(59_900 / intervalMs));
     }),
-    { numRuns: 30 },
+    { numRuns: 15 },
   );
 });
 
 describe('while Temporal is away', () => {
   /** Passes every 100 ms for a minute, of whose mail nothing arrives. */
   function grantedInVain(perMinuteMax: number): number {
-    let pool = snapshot({ perMinuteMax, outstandingMax: 1e9, submittingMax: 1e9, waiting: line(100) });
+    let pool = snapshot({ perMinuteMax, outstandingMax: 1e9, submittingMax: 1e9, flows: [flow(line(100))] });
     const starts: number[] = [];
     for (let pass = 0; pass < 600; pass += 1) {
       const undelivered = starts.filter((at) => at < pool.now - 1_000).length;
@@ -216,12 +331,36 @@ describe('while Temporal is away', () => {
   });
 });
 
+const anyTicket = fc.record({ priceUsdMicros: fc.option(fc.integer({ min: 0, max: 5_000 })) });
+const anyTarget = fc.constantFrom('model', 'other', 'unknown');
+
+const anyFlows: fc.Arbitrary<readonly Flow<WaitingTicket>[]> = fc
+  .array(
+    fc.record({
+      class: fc.integer({ min: 0, max: 2 }),
+      caller: fc.constantFrom('', 'ann', 'bob', 'eve'),
+      target: anyTarget,
+      weight: fc.constantFrom(0.5, 1, 3),
+      tag: fc.integer({ min: 0, max: 9 }),
+      hasMore: fc.boolean(),
+      heads: fc.array(anyTicket, { maxLength: 12 }),
+    }),
+    { maxLength: 12 },
+  )
+  .map((flows) =>
+    flows.map(({ heads, ...rest }, index) => {
+      const named = heads.map((head, place) => ({ id: `t${index}.${place}`, ...head }));
+      return flow(named, { tenant: `tenant${index}`, ...rest });
+    }),
+  );
+
 const anySnapshot: fc.Arbitrary<PoolSnapshot> = fc.record({
   now: fc.constant(now),
   outstandingMax: fc.integer({ min: 0, max: 60 }),
   outstanding: fc.integer({ min: 0, max: 80 }),
   perMinuteMax: fc.integer({ min: 1, max: 60_000 }),
   nextStartAt: fc.integer({ min: now - 10_000, max: now + 100_000 }),
+  pausedUntil: fc.constantFrom(0, 0, 0, now, now + 1),
   submitting: fc.integer({ min: 0, max: 60 }),
   submittingMax: fc.integer({ min: 1, max: 60 }),
   undelivered: fc.integer({ min: 0, max: 60 }),
@@ -229,34 +368,71 @@ const anySnapshot: fc.Arbitrary<PoolSnapshot> = fc.record({
   overlapTokens: fc.double({ min: 0, max: limits.overlapTokensMax, noNaN: true }),
   overlapAt: fc.integer({ min: now - 1_000_000, max: now + 1_000 }),
   budgetUsdMicros: fc.option(fc.integer({ min: -5_000, max: 50_000 })),
-  waiting: fc
-    .array(
-      fc.record({
-        overlap: fc.boolean(),
-        notBefore: fc.constantFrom(0, now, now + 1),
-        priceUsdMicros: fc.option(fc.integer({ min: 0, max: 5_000 })),
-      }),
-      { maxLength: 100 },
-    )
-    .map((heads) => heads.map((head, index) => ({ id: `t${index}`, ...head }))),
+  targets: fc.tuple(
+    fc.record({
+      name: fc.constant('model'),
+      outstandingMax: fc.option(fc.integer({ min: 1, max: 20 })),
+      outstanding: fc.integer({ min: 0, max: 25 }),
+      perMinuteMax: fc.option(fc.integer({ min: 1, max: 60_000 })),
+      nextStartAt: fc.integer({ min: now - 10_000, max: now + 100_000 }),
+      admits: fc.option(fc.integer({ min: 0, max: 8 })),
+      probing: fc.integer({ min: 0, max: 9 }),
+    }),
+    fc.constant(targetState({ name: 'other' })),
+  ),
+  lanes: fc
+    .array(fc.record({ virtualTime: fc.integer({ min: 0, max: 99 }), tag: fc.integer({ min: 0, max: 9 }) }), {
+      maxLength: 3,
+    })
+    .map((lanes) => lanes.map((lane, index) => ({ class: index, ...lane }))),
+  flows: anyFlows,
+  overlaps: fc
+    .array(fc.record({ target: anyTarget, isWaived: fc.boolean(), ticket: anyTicket }), { maxLength: 8 })
+    .map((given) => given.map(({ ticket: head, ...rest }, index) => ({ id: `o${index}`, ...head, ...rest }))),
 });
 
-test('whatever the pool: nothing beyond its limits, and everybody is answered once', () => {
+test('whatever the pool: nothing beyond its limits or its targets’, and every head is answered once', () => {
   fc.assert(
     fc.property(anySnapshot, (pool) => {
-      const { granted, passedOver, committedUsdMicros, overlapTokens } = chooseGrants(pool);
-      expect([...granted, ...passedOver].map(({ id }) => id).toSorted()).toEqual(
-        pool.waiting.map(({ id }) => id).toSorted(),
+      const { granted, passedOver, overlapTokens } = chooseGrants(pool);
+      const answered = [...granted, ...passedOver].map(({ id }) => id);
+      expect(new Set(answered).size).toBe(answered.length);
+      const known = new Map(
+        [...pool.flows.flatMap(({ heads }) => heads), ...pool.overlaps].map((one) => [one.id, one]),
       );
+      for (const { heads } of pool.flows) {
+        const isGranted = heads.map(({ id }) => granted.some((grant) => grant.id === id));
+        const count = isGranted.filter(Boolean).length;
+        expect(isGranted.slice(0, count).every(Boolean)).toBe(true);
+        const isAnswered = heads.map(({ id }) => answered.includes(id));
+        expect(isAnswered).toEqual(heads.map((_, place) => place <= count));
+      }
       expect(granted.length).toBeLessThanOrEqual(Math.max(0, pool.outstandingMax - pool.outstanding));
       expect(granted.length).toBeLessThanOrEqual(Math.max(0, pool.submittingMax - pool.submitting));
       expect(granted.length).toBeLessThanOrEqual(Math.min(pool.startSlots, limits.grantsOfPassMax));
-      expect(committedUsdMicros === 0 || committedUsdMicros <= (pool.budgetUsdMicros ?? Infinity)).toBe(true);
+      for (const { name, outstandingMax, outstanding, admits, probing } of pool.targets) {
+        const count = granted.filter(({ target }) => target === name).length;
+        expect(count).toBeLessThanOrEqual(Math.max(0, (outstandingMax ?? Infinity) - outstanding));
+        expect(count).toBeLessThanOrEqual(Math.max(0, (admits ?? Infinity) - probing));
+      }
+      const committed = granted.reduce((sum, { id }) => sum + (known.get(id)?.priceUsdMicros ?? 0), 0);
+      expect(committed === 0 || committed <= (pool.budgetUsdMicros ?? Infinity)).toBe(true);
       expect(overlapTokens).toBeGreaterThanOrEqual(0);
       expect(overlapTokens).toBeLessThanOrEqual(limits.overlapTokensMax);
     }),
     { numRuns: 300 },
   );
+});
+
+test('a pass that reads as many heads as it has room for could not have granted more', () => {
+  const asRead = fc.property(anySnapshot, (pool) => {
+    const { count, targets } = roomOf(pool);
+    const { granted } = chooseGrants(pool);
+    const isUnknown = ({ target }: { target: string }) => !pool.targets.some(({ name }) => name === target);
+    expect(granted.length).toBeLessThanOrEqual(count);
+    expect(granted.filter((grant) => !isUnknown(grant) && !targets.includes(grant.target))).toEqual([]);
+  });
+  fc.assert(asRead, { numRuns: 500 });
 });
 
 test('a pool that is said to have no room would have granted nothing', () => {
@@ -273,50 +449,59 @@ test('a pool that is said to have no room would have granted nothing', () => {
 });
 
 describe('overlaps', () => {
-  const overlapping = ticket('overlap', { overlap: true });
+  const fresh = (count: number) => [flow(line(count))];
 
   test('earn a tenth of a grant each, and cost one', () => {
-    const grants = chooseGrants(snapshot({ waiting: [...line(10), overlapping] }));
-    expect(grants.granted.map(({ id }) => id)).not.toContain('overlap');
-    expect(chooseGrants(snapshot({ waiting: [...line(11), overlapping] })).granted.map(({ id }) => id)).toContain(
-      'overlap',
-    );
+    const overlaps = [overlapping];
+    expect(grantedOf({ flows: fresh(10), overlaps })).not.toContain('overlap');
+    expect(grantedOf({ flows: fresh(11), overlaps })).toContain('overlap');
+  });
+
+  test('yield to everybody who waits, whatever the class', () => {
+    const flows = [flow(line(3), { class: 2 })];
+    const granted = grantedOf({ overlapTokens: 5, outstandingMax: 3, flows, overlaps: [overlapping] });
+    expect(granted).toEqual(['t0', 't1', 't2']);
+  });
+
+  test('that leave a target at fault cost nothing of the budget, and still yield and keep the limits', () => {
+    const waived = { ...overlapping, id: 'waived', isWaived: true };
+    const grants = chooseGrants(snapshot({ overlapTokens: 0, flows: fresh(2), overlaps: [waived, overlapping] }));
+    expect(grants.granted.map(({ id }) => id)).toEqual(['t0', 't1', 'waived']);
+    expect(grants.passedOver).toMatchObject([{ id: 'overlap', reason: 'failover_budget' }]);
+    expect(grants.overlapTokens).toBeCloseTo(0.2);
+    expect(reasonsOf({ outstandingMax: 2, flows: fresh(2), overlaps: [waived] })).toEqual(['capacity']);
   });
 
   test('trickle one a minute into a quiet system, and no more than one', () => {
     const { overlapTokenEveryMs } = limits;
-    expect(reasonsOf({ overlapAt: now - overlapTokenEveryMs + 1, waiting: [overlapping] })).toEqual([
-      'failover_budget',
-    ]);
-    const waiting = [overlapping, { ...overlapping, id: 'another' }];
-    expect(chooseGrants(snapshot({ overlapAt: now - 60 * overlapTokenEveryMs, waiting })).granted).toHaveLength(1);
-    expect(reasonsOf({ overlapAt: now + 1_000_000, waiting: [overlapping] })).toEqual(['failover_budget']);
+    const quiet = { flows: [], overlaps: [overlapping] };
+    expect(reasonsOf({ ...quiet, overlapAt: now - overlapTokenEveryMs + 1 })).toEqual(['failover_budget']);
+    const overlaps = [overlapping, { ...overlapping, id: 'another' }];
+    expect(grantedOf({ overlapAt: now - 60 * overlapTokenEveryMs, flows: [], overlaps })).toHaveLength(1);
+    expect(reasonsOf({ ...quiet, overlapAt: now + 1_000_000 })).toEqual(['failover_budget']);
   });
 
   test('save up no more than the bound', () => {
-    const grants = chooseGrants(snapshot({ overlapTokens: limits.overlapTokensMax, waiting: line(30) }));
+    const grants = chooseGrants(snapshot({ overlapTokens: limits.overlapTokensMax, flows: fresh(30) }));
     expect(grants.overlapTokens).toBe(limits.overlapTokensMax);
   });
 
   test('stay within a tenth of the grants, plus the trickle, over any traffic', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 1, maxLength: 200 }), (fresh) => {
-        let pool = snapshot();
-        let overlaps = 0;
+      fc.property(fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 1, maxLength: 200 }), (counts) => {
+        const overlaps = line(3).map(({ id }) => ({ ...overlapping, id: `overlap-${id}` }));
+        let pool = snapshot({ overlaps });
+        let second = 0;
         let others = 0;
-        for (const count of fresh) {
-          const waiting = [
-            ...line(count),
-            ...line(3).map((head) => ({ ...head, id: `overlap-${head.id}`, overlap: true })),
-          ];
-          const grants = chooseGrants({ ...pool, waiting });
-          overlaps += grants.granted.filter(({ id }) => id.startsWith('overlap')).length;
+        for (const count of counts) {
+          const grants = chooseGrants({ ...pool, flows: fresh(count) });
+          second += grants.granted.filter(({ id }) => id.startsWith('overlap')).length;
           others += grants.granted.filter(({ id }) => !id.startsWith('overlap')).length;
           const { nextStartAt, overlapTokens } = grants;
           pool = { ...pool, now: pool.now + 1_000, overlapAt: pool.now, nextStartAt, overlapTokens };
         }
-        const trickled = (fresh.length * 1_000) / limits.overlapTokenEveryMs;
-        expect(overlaps).toBeLessThanOrEqual(limits.overlapShareOfGrants * others + trickled + 0.001);
+        const trickled = (counts.length * 1_000) / limits.overlapTokenEveryMs;
+        expect(second).toBeLessThanOrEqual(limits.overlapShareOfGrants * others + trickled + 0.001);
       }),
     );
   });

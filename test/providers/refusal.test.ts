@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 
 import { failureOf } from '../../src/domain/failure.ts';
-import { endOfQuestion, failureOfStatus, outcomeOfRefusal, speaksOfCredit } from '../../src/providers/refusal.ts';
+import {
+  endOfQuestion,
+  failureOfStatus,
+  limitByWords,
+  outcomeOfRefusal,
+  speaksOfCredit,
+} from '../../src/providers/refusal.ts';
 
 describe('a status without better evidence', () => {
   test.each([
@@ -24,6 +30,12 @@ describe('a status without better evidence', () => {
   test('only too much at once has to wait', () => {
     expect(failureOfStatus({ status: 429, retryAfterMs: 3_000 })).toMatchObject({ retryAfterMs: 3_000 });
     expect(failureOfStatus({ status: 401, retryAfterMs: 3_000 })).not.toHaveProperty('retryAfterMs');
+  });
+
+  test('only too much at once is about a limit', () => {
+    expect(failureOfStatus({ status: 429, limit: 'outstanding' })).toMatchObject({ limit: 'outstanding' });
+    expect(failureOfStatus({ status: 429 })).not.toHaveProperty('limit');
+    expect(failureOfStatus({ status: 422, limit: 'rate' })).not.toHaveProperty('limit');
   });
 });
 
@@ -75,4 +87,20 @@ test.each([
   ['', false],
 ])('%j speaks of credit: %s', (message, expected) => {
   expect(speaksOfCredit(message)).toBe(expected);
+});
+
+test.each([
+  ['concurrent task limit exceeded: 3 tasks', 'outstanding'],
+  ['Too many concurrent requests', 'outstanding'],
+  ['You have reached your concurrency limit.', 'outstanding'],
+  ['rate limit exceeded: 5 videos per minute', 'rate'],
+  ['Rate limit exceeded', 'rate'],
+  ['at most 10 requests per second', 'rate'],
+  // Advice on both names neither.
+  ['Wait a minute, or reduce concurrent requests.', undefined],
+  ['Too Many Requests', undefined],
+  ['We celebrate moderation', undefined],
+  ['', undefined],
+])('%j is about %s', (message, limit) => {
+  expect(limitByWords(message)).toBe(limit);
 });

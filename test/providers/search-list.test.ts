@@ -1,13 +1,14 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { searchList, type ListPage } from '../../src/providers/search-list.ts';
 import { defaultTimeouts } from '../../src/providers/settings.ts';
 
-const inTime = { timeouts: defaultTimeouts, now: () => 0 };
+const inTime = { timeouts: defaultTimeouts, now: () => Date.parse('2026-11-21T10:01:00Z') };
+const window = { createdAfter: Date.parse('2026-11-21T10:00:00Z'), createdBefore: Date.parse('2026-11-21T10:05:00Z') };
 
 interface Item {
   readonly id: string;
-  readonly age?: number;
+  readonly created_at?: string;
 }
 
 test('reads from the first page to where the vendor says that it ends', async () => {
@@ -17,7 +18,10 @@ test('reads from the first page to where the vendor says that it ends', async ()
 });
 
 test('stops at what is too old, and does not take it for ours', async () => {
-  const { found, places } = await search({ items: [ours('a'), { id: 'ours-old', age: 9 }, ours('b')], next: 'two' });
+  const { found, places } = await search({
+    items: [ours('a'), { id: 'ours-old', created_at: '2026-11-21T09:59:59Z' }, ours('b')],
+    next: 'two',
+  });
   expect([found, places.length]).toEqual([['a', 'b'], 1]);
 });
 
@@ -38,7 +42,7 @@ test('what moved to the next page counts once, and a page of nothing else ends t
 test('a list without an end is "none" for nobody, and bounded', async () => {
   let pages = 0;
   const endless = async () => ({ items: [{ id: `other-${(pages += 1)}` }], next: 'more' });
-  const searching = searchList(inTime, { readPage: endless, isOlder: () => false, isOurs: ({ id }) => id === 'ours' });
+  const searching = searchList(inTime, { window, readPage: endless, isOurs: ({ id }) => id === 'ours' });
   await expect(searching).rejects.toMatchObject({ failure: { vendorCode: 'list_too_long' } });
   expect(pages).toBe(100);
 });
@@ -47,8 +51,8 @@ test('in a list without an end, one that was found is one that was found', async
   let pages = 0;
   const endless = async () => ({ items: [{ id: `item-${(pages += 1)}` }], next: 'more' });
   const found = await searchList(inTime, {
+    window,
     readPage: endless,
-    isOlder: () => false,
     isOurs: ({ id }) => id === 'item-7',
   });
   expect(found).toEqual([{ id: 'item-7' }]);
@@ -60,6 +64,33 @@ test('where a whole page came in meanwhile, the next one shows the same, and wha
   await expect(searching).rejects.toMatchObject({ failure: { vendorCode: 'list_broken' } });
 });
 
+test('what is too new is not taken for ours', async () => {
+  const tooNew = { id: 'ours-new', created_at: '2026-11-21T10:05:01Z' };
+  expect((await search({ items: [tooNew, ours('a')] })).found).toEqual(['a']);
+});
+
+describe('once nothing can come into the list any more', () => {
+  const later = { ...inTime, now: () => window.createdBefore + 1 };
+  const repeating =
+    (...items: readonly Item[]) =>
+    async () => ({ items, next: 'more' });
+  const isOurs = ({ id }: Item) => id.startsWith('ours-');
+
+  test('a page that is repeated is the last one', async () => {
+    const readPage = repeating({ id: 'other', created_at: '2026-11-21T10:01:00Z' });
+    expect(await searchList(later, { window, readPage, isOurs })).toEqual([]);
+    expect(await searchList(later, { window, readPage: repeating(), isOurs })).toEqual([]);
+    expect(await searchList(later, { window, readPage: repeating(ours('a')), isOurs })).toEqual([ours('a')]);
+  });
+
+  test('it still may be a shift where the vendor lists what it was not asked for', async () => {
+    const readPage = repeating({ id: 'other', created_at: '2026-11-21T10:05:01Z' });
+    await expect(searchList(later, { window, readPage, isOurs })).rejects.toMatchObject({
+      failure: { vendorCode: 'list_broken' },
+    });
+  });
+});
+
 test('a list takes no longer than the poll that reads it, however slowly its pages come', async () => {
   let now = 0;
   let pages = 0;
@@ -68,7 +99,7 @@ test('a list takes no longer than the poll that reads it, however slowly its pag
     return { items: [{ id: `other-${(pages += 1)}` }], next: 'more' };
   };
   const clock = { timeouts: defaultTimeouts, now: () => now };
-  const searching = searchList(clock, { readPage: slow, isOlder: () => false, isOurs: ({ id }) => id === 'ours' });
+  const searching = searchList(clock, { window, readPage: slow, isOurs: ({ id }) => id === 'ours' });
   await expect(searching).rejects.toMatchObject({ failure: { vendorCode: 'list_too_long' } });
   expect([pages, now]).toEqual([2, 30_000]);
 });
@@ -84,13 +115,13 @@ function ours(id: string): Item {
 async function search(...pages: readonly ListPage<Item>[]) {
   const places: (string | undefined)[] = [];
   const found = await searchList<Item>(inTime, {
+    window,
     readPage: async (place) => {
       const page = pages[places.length];
       places.push(place);
       if (!page) throw new Error('no such page');
       return page;
     },
-    isOlder: ({ age = 0 }) => age > 5,
     isOurs: ({ id }) => id.startsWith('ours-'),
   });
   return { found: found.map(({ id }) => id.replace('ours-', '')), places };

@@ -167,6 +167,8 @@ describe('a submit', () => {
     expect([response.status, response.headers.get('retry-after')]).toEqual([429, null]);
     expect(await response.json()).toEqual({
       detail: expect.stringMatching(/^Request was throttled\. Your rate limit resets in ~\d{1,2}s\.$/),
+      status: 429,
+      retry_after: expect.any(Number),
     });
     expect(await counts()).toMatchObject({ rejected: { rate: 1 } });
   });

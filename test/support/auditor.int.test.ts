@@ -176,6 +176,12 @@ describe('a violation in the database is found', () => {
       'an idempotency key names',
       `INSERT INTO idempotency_keys (tenant, key, job, fingerprint) VALUES ('default', 'key', '${lost}', '')`,
     ],
+    [
+      'contradict each other on an ambiguous submit',
+      `SELECT append_event('${done}', 'attempt.unknown', '{"attempt": 1}')`,
+    ],
+    ['contradict each other on an ambiguous submit', `UPDATE attempts SET state = 'unknown' WHERE job = '${done}'`],
+    ['nobody’s policy', `UPDATE attempts SET possible_duplicate = true WHERE job = '${done}'`],
     ['wrong cost', `UPDATE attempts SET cost_usd_micros = 0 WHERE job = '${done}'`],
     ['the budget does not add up', `UPDATE budgets SET committed_usd_micros = 0`],
     ['the budget does not add up', `UPDATE budgets SET cap_usd_micros = 1`],

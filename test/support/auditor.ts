@@ -15,12 +15,17 @@ export interface Audited {
  * sentence each. To be called once things are quiet: every accepted job has ended and all mail is delivered.
  */
 export async function audit({ pool, simulator, accepted }: Audited): Promise<readonly string[]> {
+  return [...(await auditRecords({ pool, accepted })), ...(await auditVendor(pool, simulator))];
+}
+
+/** The same by our own records alone. */
+export async function auditRecords({ pool, accepted }: Omit<Audited, 'simulator'>): Promise<readonly string[]> {
   const violations: string[] = [];
   for (const { says, text, ofAccepted } of rules) {
     const { rows } = await pool.query<{ what: string }>(text, ofAccepted ? [accepted] : []);
     violations.push(...rows.map(({ what }) => `${says}: ${what}`));
   }
-  return [...violations, ...(await auditVendor(pool, simulator))];
+  return violations;
 }
 
 interface Rule {
@@ -136,6 +141,25 @@ const rules: readonly Rule[] = [
            WHERE told.started IS DISTINCT FROM 1
               OR attempts.job IS NULL
               OR told.ended <> (CASE WHEN attempts.ended_at IS NULL THEN 0 ELSE 1 END)`,
+  },
+  {
+    says: 'ledger and story contradict each other on an ambiguous submit',
+    text: `SELECT attempts.job || '.' || attempts.attempt AS what
+           FROM attempts CROSS JOIN LATERAL (
+             SELECT count(*) FILTER (WHERE kind = 'attempt.unknown') AS unknown,
+                    array_agg(data ->> 'by' ORDER BY seq) FILTER (WHERE kind = 'attempt.resolved') AS by
+             FROM job_events WHERE job_events.job = attempts.job AND (data ->> 'attempt')::int = attempts.attempt
+           ) AS told
+           WHERE unknown <> (CASE WHEN unknown_at IS NULL THEN 0 ELSE 1 END)
+              OR resolved_by IS DISTINCT FROM by[cardinality(by)]
+              OR cardinality(by) > (CASE WHEN by[1] LIKE 'grace%' THEN 2 ELSE 1 END)`,
+  },
+  {
+    says: 'a second payment was risked, or not, by nobody’s policy',
+    text: `SELECT job || '.' || attempt AS what FROM attempts
+           WHERE possible_duplicate <> EXISTS (
+             SELECT 1 FROM job_events WHERE job_events.job = attempts.job AND kind = 'attempt.resolved'
+               AND (data ->> 'attempt')::int = attempts.attempt AND data ->> 'by' IN ('grace_resubmit', 'grace_fail'))`,
   },
   {
     says: 'an operation was adopted twice',

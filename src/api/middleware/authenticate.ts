@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { Problem } from '../problem.ts';
 import { loopbackOnly } from './loopback-only.ts';
@@ -19,7 +19,7 @@ function isBearer(header: string | undefined, expected: Buffer): boolean {
 }
 
 function digestOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return hash('sha256', text, 'buffer');
 }
 
 function unauthorized(): Problem {

@@ -1,5 +1,4 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { v7 as uuidv7 } from 'uuid';
 import type { AskedJob, NewJob } from '../../db/accept.ts';
 import { retryAfterSeconds } from '../../domain/progress.ts';
 import type { VideoRequest } from '../../domain/video-request.ts';
@@ -12,11 +11,13 @@ import { type AppDeps, onlyTenant } from '../deps.ts';
 import { idempotencyKeyOf, idempotencyOf } from '../idempotency.ts';
 import type { ImageReference } from '../image-reference.ts';
 import type { ApiMetrics } from '../metrics.ts';
+import { newUuid } from '../new-uuid.ts';
 import { type Planned, planVideo } from '../plan-video.ts';
 import { present } from '../present.ts';
 import { fieldProblem, Problem } from '../problem.ts';
 import { readVideoBody } from '../read-body.ts';
 import { parseVideoWish, type VideoWish } from '../schemas.ts';
+import type { QueueGate } from '../queue-caps.ts';
 import type { SpendCap } from '../spend-cap.ts';
 import type { UploadKeeper } from '../upload-keeper.ts';
 import { findUploadedImage } from '../uploaded-image.ts';
@@ -27,6 +28,7 @@ export interface CreateVideoDeps {
   readonly acceptor: Acceptor;
   readonly keeper: UploadKeeper;
   readonly spendCap: SpendCap;
+  readonly queueGate: QueueGate;
   /** Of pictures in memory. */
   readonly budget: ByteBudget;
   readonly metrics: ApiMetrics;
@@ -59,7 +61,7 @@ async function readOrder(request: Request): Promise<Order> {
   const wish = parseVideoWish(body.fields);
   const reference = body.reference && (await checkReference(body.reference));
   const idempotency = idempotencyOf(key, wish, reference);
-  return { id: `video_${uuidv7()}`, tenant: onlyTenant, idempotency, wish, reference, wait: beginDatabaseWait() };
+  return { id: `video_${newUuid()}`, tenant: onlyTenant, idempotency, wish, reference, wait: beginDatabaseWait() };
 }
 
 async function checkReference(reference: ImageReference): Promise<CheckedReference> {
@@ -75,6 +77,7 @@ interface Admitted {
 async function admit(deps: CreateVideoDeps, order: Order): Promise<Admitted> {
   const planned = planVideo(deps.app, order.wish, order.reference !== undefined);
   await deps.spendCap.check(planned.route);
+  await deps.queueGate.check({ tenant: order.tenant, caller: order.wish.user ?? '' });
   return { planned, image: await imageOf(deps, order) };
 }
 
@@ -134,10 +137,14 @@ function answer({ app, metrics }: CreateVideoDeps, response: Response, { view, r
   if (!replayed) app.notifyAccepted();
   metrics.accepts.inc({ replayed: String(replayed) });
   const typicalSeconds = (view.route[0]?.typicalMs ?? 0) / 1_000;
-  response.set({
+  if (replayed) response.setHeader('idempotency-replayed', 'true');
+  const body = JSON.stringify(acceptedVideo(view));
+  // Not by `json`: it hashes what nobody can ask for again, and sends head and body apart.
+  response.writeHead(202, {
     location: `/v1/videos/${view.id}`,
     'retry-after': String(retryAfterSeconds(typicalSeconds, Math.random())),
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
   });
-  if (replayed) response.set('idempotency-replayed', 'true');
-  response.status(202).json(acceptedVideo(view));
+  response.end(body);
 }

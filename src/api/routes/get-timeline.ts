@@ -56,5 +56,8 @@ function attemptObject(attempt: AttemptView, bySimulator: boolean) {
     failure_code: attempt.failure?.code ?? null,
     cost_usd: usdOf(attempt.costUsdMicros),
     possible_duplicate: attempt.possibleDuplicate,
+    unknown_at: attempt.unknownAt,
+    resolved_by: attempt.resolvedBy,
+    resolved_at: attempt.resolvedAt,
   };
 }

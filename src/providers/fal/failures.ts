@@ -1,5 +1,6 @@
 import { failureOf, type Failure, type FailureCode, type RetryAdvice } from '../../domain/failure.ts';
-import { failureOfStatus, speaksOfCredit } from '../refusal.ts';
+import type { Dimension } from '../../domain/learned-limit.ts';
+import { failureOfStatus, limitByWords, speaksOfCredit } from '../refusal.ts';
 import type { Answer } from '../vendor-client.ts';
 import { evidenceOf, readError, type Evidence } from './wire.ts';
 
@@ -65,7 +66,17 @@ export function failureOfRefusal(answer: Answer): Failure {
   const evidence = evidenceOf(answer);
   const failure = isTelling(evidence) ? failureOfEvidence(evidence) : undefined;
   if (failure && requestCodes.includes(failure.code)) return failure;
-  return isOutOfCredit(answer) ? failureOf('no_credit', { vendorCode: 'http_403' }) : failureOfStatus(answer);
+  if (isOutOfCredit(answer)) return failureOf('no_credit', { vendorCode: 'http_403' });
+  return failureOfStatus({ ...answer, limit: limitOf(answer, evidence) });
+}
+
+/**
+ * A type of its own says that too many are under way. The queue is documented to let them wait instead: only calls past
+ * the queue are said to get it, so nothing else is expected here, and nothing is known of a limit by the minute.
+ */
+function limitOf({ json }: Answer, { types }: Evidence): Dimension | undefined {
+  if (types.includes('concurrent_requests_limit')) return 'outstanding';
+  return limitByWords(readError(json)?.message ?? '');
 }
 
 /** "User is locked. Reason: Exhausted balance.": known from others' bug reports only (section 3.4). */

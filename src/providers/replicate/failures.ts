@@ -2,7 +2,7 @@ import { failureOf, type Failure, type FailureCode } from '../../domain/failure.
 import { codeByWords, failureOfStatus } from '../refusal.ts';
 import { parseRetryAfterMs } from '../retry-after.ts';
 import type { Answer } from '../vendor-client.ts';
-import { readProblem } from './problem.ts';
+import { type Problem, readProblem } from './problem.ts';
 
 /** Codes in the text of a failed prediction, as of November 2026 (reference on providers, section 4.4). */
 const errorCodes: Readonly<Record<string, FailureCode>> = {
@@ -22,13 +22,18 @@ export function failureOfPrediction(error: unknown): Failure {
   return failureOf(errorCodes[vendorCode] ?? codeByWords(text), { vendorCode });
 }
 
-/** The class of a refusal: by its status, with the wait that the vendor states in words where it sends no header. */
+/**
+ * The class of a refusal: by its status, with the wait that the vendor states in the body where it sends no header. The
+ * only limit there is counts what is created in a minute.
+ */
 export function failureOfRefusal({
   status,
   json,
   retryAfterMs,
 }: Pick<Answer, 'status' | 'json' | 'retryAfterMs'>): Failure {
-  return failureOfStatus({ status, retryAfterMs: retryAfterMs ?? waitMsIn(readProblem(json)?.detail ?? '') });
+  const problem = readProblem(json);
+  if (problem === undefined) return failureOfStatus({ status, retryAfterMs });
+  return failureOfStatus({ status, retryAfterMs: retryAfterMs ?? statedWaitMs(problem), limit: 'rate' });
 }
 
 /** In brackets, or opening the text. Elsewhere it may be the caller's own, for vendors echo prompts. */
@@ -36,8 +41,8 @@ function codeIn(text: string): string | undefined {
   return (/\((E\d{3,4})\)/.exec(text) ?? /^\W*(?:error\W*)?(?:code\W*)?(E\d{3,4})\b/i.exec(text))?.[1]?.toUpperCase();
 }
 
-/** `Your rate limit resets in ~30s.` */
-function waitMsIn(detail: string): number | undefined {
-  const seconds = /\bin ~?(\d{1,9}) ?s(?:ec|econds?)?\b/i.exec(detail)?.[1];
-  return parseRetryAfterMs(seconds, 0);
+/** A number of seconds beside the words, or the words alone: `Your rate limit resets in ~30s.` */
+function statedWaitMs({ detail, retry_after: seconds }: Problem): number | undefined {
+  const inWords = /\bin ~?(\d{1,9}) ?s(?:ec|econds?)?\b/i.exec(detail)?.[1];
+  return parseRetryAfterMs(typeof seconds === 'number' ? String(Math.ceil(seconds)) : inWords, 0);
 }

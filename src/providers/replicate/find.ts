@@ -9,8 +9,8 @@ import { readPage, type Prediction } from './wire.ts';
 /** The list keeps inputs, and so our seed, for the hour that the vendor keeps anything. */
 export async function find(client: VendorClient, query: FindQuery): Promise<readonly FoundOperation[]> {
   const found = await searchList<Prediction>(client, {
+    window: query,
     readPage: (cursor) => readListPage(client, query, cursor),
-    isOlder: (item) => isOlder(item, query),
     isOurs: (item) => isOurs(item, query),
   });
   return found.map(({ id: operation }) => ({ operation }));
@@ -18,17 +18,16 @@ export async function find(client: VendorClient, query: FindQuery): Promise<read
 
 async function readListPage(
   client: VendorClient,
-  { createdAfter }: FindQuery,
+  { createdAfter, createdBefore }: FindQuery,
   cursor: string | undefined,
 ): Promise<ListPage<Prediction>> {
   const created_after = new Date(createdAfter).toISOString();
-  const query = { created_after, ...(cursor !== undefined && { cursor }) };
+  const created_before = new Date(createdBefore).toISOString();
+  const query = { created_after, created_before, ...(cursor !== undefined && { cursor }) };
   const answer = await ask(client, { method: 'GET', path: '/v1/predictions', query });
   const page = answer.successful ? readPage(answer.json) : undefined;
   if (!page) throw unreachable(answer);
-  const next = page.next ? cursorIn(page.next) : undefined;
-  if (next !== undefined && next === cursor) refuseNone('list_broken');
-  return { items: page.items, next };
+  return { items: page.items, next: page.next ? cursorIn(page.next) : undefined };
 }
 
 /** Of the vendor's URL only the cursor is used: where our key goes is not for an answer to say. */
@@ -44,9 +43,4 @@ function isOurs(item: Prediction, query: FindQuery): boolean {
   if (item.input?.seed !== query.seed || !model) return false;
   const isModel = (item.model ?? `${model.owner}/${model.name}`) === `${model.owner}/${model.name}`;
   return isModel && (model.version === undefined || (item.version ?? model.version) === model.version);
-}
-
-/** An item without a readable time may be ours. */
-function isOlder(item: Prediction, query: FindQuery): boolean {
-  return Date.parse(item.created_at ?? '') < query.createdAfter;
 }

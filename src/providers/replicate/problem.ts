@@ -8,4 +8,8 @@ export function readProblem(value: unknown): Problem | undefined {
   return problemSchema.safeParse(value).data;
 }
 
-const problemSchema = z.object({ detail: z.string() });
+const problemSchema = z.object({
+  detail: z.string(),
+  /** Seconds. Not documented; others have met it on 429 beside the same wait in words. */
+  retry_after: z.number().min(0).max(1e9).nullish().catch(undefined),
+});

@@ -10,7 +10,10 @@ export function failureOfTask(failureCode: unknown): Failure {
   return vendorCode === undefined ? failureOf('provider_failed') : failureOf(codeOf(vendorCode), { vendorCode });
 }
 
-/** The class of a refusal: by its status, but that an account which ran dry is a 400 with words. */
+/**
+ * The class of a refusal: by its status, but that an account which ran dry is a 400 with words. A 429 does not say which
+ * limit it means, but it is not the one on concurrent tasks, over which they wait (`THROTTLED`).
+ */
 export function failureOfRefusal({
   status,
   json,

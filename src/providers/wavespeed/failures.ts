@@ -1,6 +1,6 @@
 import { failureOf, type Failure, type FailureCode } from '../../domain/failure.ts';
 import { isProofOfRefusal as isProofByStatus } from '../no-answer.ts';
-import { codeByWords, failureOfStatus, speaksOfCredit, type Refusal } from '../refusal.ts';
+import { codeByWords, failureOfStatus, limitByWords, speaksOfCredit, type Refusal } from '../refusal.ts';
 
 /** Codes of a prediction, as of November 2026 (reference on providers, section 2.5). */
 const predictionCodes: Readonly<Record<string, FailureCode>> = {
@@ -56,9 +56,12 @@ export function failureOfRefusal(answer: Verdict): Failure {
     : failureOfStatus(refusalOf(answer));
 }
 
-/** The same as any vendor's. */
-export function refusalOf({ verdict, retryAfterMs }: Verdict): Refusal {
-  return { status: verdict, retryAfterMs };
+/**
+ * The same as any vendor's. Only the limit by the minute is documented to refuse; whether the one on concurrent tasks
+ * does, and in which words, is not (reference on providers, section 2.9), so that the words have to tell.
+ */
+export function refusalOf({ verdict, message, retryAfterMs }: Verdict): Refusal {
+  return { status: verdict, retryAfterMs, limit: limitByWords(message) };
 }
 
 /** No status is documented for an account that ran dry, only words can tell (reference on providers, section 2.5). */

@@ -9,8 +9,8 @@ const pageSize = 100;
 
 export async function find(client: VendorClient, query: FindQuery): Promise<readonly FoundOperation[]> {
   const found = await searchList<Prediction>(client, {
+    window: query,
     readPage: (place) => readListPage(client, query, Number(place ?? 1)),
-    isOlder: (item) => isOlder(item, query),
     isOurs: (item) => isOurs(item, query),
   });
   return found.map(({ id: operation }) => ({ operation }));
@@ -19,7 +19,8 @@ export async function find(client: VendorClient, query: FindQuery): Promise<read
 /** The end is an empty page: the vendor has no other way to say it. */
 async function readListPage(client: VendorClient, query: FindQuery, page: number): Promise<ListPage<Prediction>> {
   const created_after = new Date(query.createdAfter).toISOString();
-  const body = jsonBody({ page, page_size: pageSize, model: query.model, created_after });
+  const created_before = new Date(query.createdBefore).toISOString();
+  const body = jsonBody({ page, page_size: pageSize, model: query.model, created_after, created_before });
   const answer = await ask(client, { method: 'POST', path: '/api/v3/predictions', body });
   const items = answer.readable ? readPage(answer.envelope?.data) : undefined;
   if (!items) throw unreachable(answer);
@@ -30,9 +31,4 @@ async function readListPage(client: VendorClient, query: FindQuery, page: number
 function isOurs(item: Prediction, query: FindQuery): boolean {
   const seed = item.input?.seed ?? item.inputs?.seed;
   return seed === query.seed && (item.model ?? query.model) === query.model;
-}
-
-/** An item without a readable time may be ours. */
-function isOlder(item: Prediction, query: FindQuery): boolean {
-  return Date.parse(item.created_at ?? '') < query.createdAfter;
 }

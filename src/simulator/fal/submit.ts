@@ -3,7 +3,8 @@ import { readJsonObject } from '../read-body.ts';
 import type { Exchange, Route } from '../route.ts';
 import { submitTo, type SubmitAnswers } from '../submit.ts';
 import type { InvalidInput } from '../validate-inputs.ts';
-import { invalidInput, notFound, refusal, throttled } from './answers.ts';
+import { answerOf, invalidInput, notFound, refusal, throttled } from './answers.ts';
+import { platformError } from './errors.ts';
 import { submissionData } from './wire.ts';
 
 /** Any other POST is a submit: an endpoint's id is a path. */
@@ -46,7 +47,8 @@ function answersFor({ account }: Exchange): SubmitAnswers {
     throttled,
     unknownModel: () => notFound('Application'),
     invalidInput,
-    overConcurrency: () => refusal(429, 'Concurrent requests limit reached'),
+    // Documented for calls past the queue; the queue lets whatever is too much wait.
+    overConcurrency: () => answerOf(platformError(429, 'concurrent_requests_limit', 'Too many concurrent requests')),
     noCredit: () => refusal(403, 'User is locked. Reason: Exhausted balance. Top up your balance.'),
   };
 }

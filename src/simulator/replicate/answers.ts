@@ -24,7 +24,9 @@ export function invalid(detail: string, field?: string): Answer {
   return problem(422, { title: 'Input validation failed', detail, ...fields });
 }
 
-/** The one error without a title, and without a header for the wait: it stands in the text. */
+/** The one error without a title, and without a header for the wait: it stands in the body. */
 export function throttled(seconds: number): Answer {
-  return json(429, { detail: `Request was throttled. Your rate limit resets in ~${Math.ceil(seconds)}s.` });
+  const wait = Math.ceil(seconds);
+  const detail = `Request was throttled. Your rate limit resets in ~${wait}s.`;
+  return json(429, { detail, status: 429, retry_after: wait });
 }

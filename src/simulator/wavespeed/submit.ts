@@ -25,6 +25,7 @@ async function handleSubmit(exchange: Exchange): Promise<Answer> {
 function answersFor({ account: { limits } }: Exchange): SubmitAnswers {
   return {
     accepted: (prediction) => success(predictionData(prediction)),
+    // That a 429 says which limit it means is assumed: the documents have no words of it.
     rateLimited: () => failure(429, `rate limit exceeded: ${limits.perMinute} videos per minute`),
     throttled,
     unknownModel: () => notFound('model'),

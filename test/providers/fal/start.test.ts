@@ -128,6 +128,21 @@ describe('refused: proof that nothing was created', () => {
     expect(outcome).toMatchObject({ failure: { code: 'rate_limited', retry: 'same', retryAfterMs: 7_000 } });
   });
 
+  test.each([
+    ['a type', { error_type: 'concurrent_requests_limit' }, 'outstanding'],
+    ['words', { detail: 'Rate limit exceeded' }, 'rate'],
+    ['nothing', { detail: 'Too many requests' }, undefined],
+  ])('429 says which limit it means: by %s', async (_name, body, limit) => {
+    const { outcome } = await start(json(429, body, { 'retry-after': '7' }));
+    const failure = { code: 'rate_limited', retry: 'same', vendorCode: 'http_429', retryAfterMs: 7_000 };
+    expect(outcome).toEqual({ kind: 'refused', failure: limit === undefined ? failure : { ...failure, limit } });
+  });
+
+  test('429 says which limit it means: by a header', async () => {
+    const { outcome } = await start(json(429, {}, { 'x-fal-error-type': 'concurrent_requests_limit' }));
+    expect(outcome).toMatchObject({ failure: { code: 'rate_limited', limit: 'outstanding' } });
+  });
+
   test('no connection', async () => {
     const outcome = await providerAt(await deadOrigin()).start(order);
     const failure = { code: 'unreachable', retry: 'same', vendorCode: 'ECONNREFUSED' };

@@ -41,7 +41,13 @@ describe('a refusal', () => {
     [422, 'invalid_input', 'never'],
     [429, 'rate_limited', 'same'],
   ])('%d is %s, %s', (status, code, retry) => {
-    expect(failureOfRefusal(answer(status, { detail: 'no' }))).toEqual({ code, retry, vendorCode: `http_${status}` });
+    const limit = code === 'rate_limited' ? { limit: 'rate' } : {};
+    expect(failureOfRefusal(answer(status, { detail: 'no' }))).toEqual({
+      code,
+      retry,
+      vendorCode: `http_${status}`,
+      ...limit,
+    });
   });
 
   test.each([
@@ -59,6 +65,21 @@ describe('a refusal', () => {
       expect(failureOfRefusal(answer(429, { detail }))).not.toHaveProperty('retryAfterMs');
     },
   );
+
+  test.each([
+    [{ detail: 'Request was throttled.', status: 429, retry_after: 5 }, 5_000],
+    [{ detail: 'resets in ~8s', retry_after: 4.2 }, 5_000],
+    [{ detail: '', retry_after: 1e8 }, 600_000],
+    [{ detail: 'resets in ~8s', retry_after: null }, 8_000],
+    [{ detail: 'resets in ~8s', retry_after: -1 }, 8_000],
+    [{ detail: 'resets in ~8s', retry_after: 'soon' }, 8_000],
+  ])('%j is a wait too', (json, retryAfterMs) => {
+    expect(failureOfRefusal(answer(429, json))).toMatchObject({ retryAfterMs, limit: 'rate' });
+  });
+
+  test('a page of a gateway names no limit', () => {
+    expect(failureOfRefusal(answer(429, undefined))).not.toHaveProperty('limit');
+  });
 
   test('a header is a better word than the text', () => {
     const failure = failureOfRefusal({ ...answer(429, { detail: 'resets in ~30s' }), retryAfterMs: 2_000 });

@@ -4,7 +4,8 @@ import { createReplicateProvider } from '../../../src/providers/replicate/provid
 import { html, json, stubVendor, type Reply } from '../stub-vendor.ts';
 
 const createdAfter = Date.parse('2026-11-21T10:00:00.000Z');
-const query = { model: 'wan-video/wan-2.6-t2v', seed: 4_711, createdAfter };
+const createdBefore = Date.parse('2026-11-21T10:05:00.000Z');
+const query = { model: 'wan-video/wan-2.6-t2v', seed: 4_711, createdAfter, createdBefore };
 const version = '5c7d5dc6dd8bf75c1acaa8565735e7986bc5b66206b55cca93cb72c9bf15ccaa';
 
 test('adopts by seed, model and time, and reads back no further than it must', async () => {
@@ -14,6 +15,7 @@ test('adopts by seed, model and time, and reads back no further than it must', a
     item('no-inputs', { input: {} }),
     item('data-removed', { input: null }),
     item('other-model', { model: 'wan-video/wan-2.6-i2v' }),
+    item('too-new', { created_at: '2026-11-21T10:05:00.001Z' }),
     item('too-old', { created_at: '2026-11-21T09:59:59.999Z' }),
   ];
   const { origin, received } = await stubVendor(page(items, 'https://api.replicate.com/v1/predictions?cursor=c2'));
@@ -22,7 +24,7 @@ test('adopts by seed, model and time, and reads back no further than it must', a
   const asked = new URL(received[0]?.url ?? '', 'https://vendor.example');
   expect([asked.pathname, Object.fromEntries(asked.searchParams)]).toEqual([
     '/v1/predictions',
-    { created_after: '2026-11-21T10:00:00.000Z' },
+    { created_after: '2026-11-21T10:00:00.000Z', created_before: '2026-11-21T10:05:00.000Z' },
   ]);
 });
 
@@ -69,13 +71,15 @@ test('a list that never ends is no "none"', async () => {
   expect(received).toHaveLength(100);
 });
 
-test('a vendor that ignores the cursor neither holds us nor makes it a "none"', async () => {
-  const { origin, received } = await stubVendor(
-    page([item('other', { input: { seed: 1 } })], 'https://x.example/?cursor=c'),
-  );
-  await expect(find(origin)).rejects.toMatchObject({ failure: { vendorCode: 'list_broken' } });
-  expect(received).toHaveLength(2);
-});
+test.each([[[item('other', { input: { seed: 1 } })]], [[]]])(
+  'a vendor that ignores the cursor neither holds us nor makes it a "none" while more may come',
+  async (items) => {
+    const { origin, received } = await stubVendor(page(items, 'https://x.example/?cursor=c'));
+    await expect(find(origin)).rejects.toMatchObject({ failure: { vendorCode: 'list_broken' } });
+    expect(received).toHaveLength(2);
+    expect(await find(origin, query.model, createdBefore + 1)).toEqual([]);
+  },
+);
 
 test.each([
   ['HTML', html],
@@ -92,8 +96,8 @@ test.each([
   await expect(find(origin)).rejects.toMatchObject({ name: 'ProviderUnreachableError' });
 });
 
-function find(origin: string, model = query.model) {
-  return createReplicateProvider({ baseUrl: origin, apiKey: 'secret-key' }).find({ ...query, model });
+function find(origin: string, model = query.model, now = createdAfter) {
+  return createReplicateProvider({ baseUrl: origin, apiKey: 'secret-key', now: () => now }).find({ ...query, model });
 }
 
 function page(results: readonly object[], next?: string | null): Reply {

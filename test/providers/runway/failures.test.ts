@@ -45,6 +45,7 @@ describe('a refusal', () => {
     [404, { error: 'no' }, 'invalid_input', 'elsewhere'],
     [405, { error: 'no' }, 'invalid_input', 'elsewhere'],
     [429, { error: 'credits' }, 'rate_limited', 'same'],
+    [429, { error: 'You have reached your daily task limit.' }, 'rate_limited', 'same'],
   ])('%d %j is %s, %s', (status, json, ...[code, retry]) => {
     const failure = failureOfRefusal({ status, json, retryAfterMs: undefined });
     expect(failure).toEqual({ code, retry, vendorCode: `http_${status}` });

@@ -61,6 +61,21 @@ describe('a refusal', () => {
     expect(failure).toEqual({ code, retry, vendorCode: `http_${verdict}` });
   });
 
+  test.each([
+    ['rate limit exceeded: 5 videos per minute', 'rate'],
+    ['concurrent task limit exceeded: 3 tasks', 'outstanding'],
+  ])('too much at once, %j, is about %s', (message, limit) => {
+    const failure = failureOfRefusal({ verdict: 429, message, codes: [], retryAfterMs: 2_000 });
+    expect(failure).toMatchObject({ code: 'rate_limited', limit, retryAfterMs: 2_000 });
+  });
+
+  test.each([
+    [429, 'too many requests'],
+    [403, 'rate limit of your account level'],
+  ])('%d %j names no limit', (verdict, message) => {
+    expect(failureOfRefusal({ verdict, message, codes: [] })).not.toHaveProperty('limit');
+  });
+
   test('a code that blames the request says more than the status', () => {
     const failure = failureOfRefusal({ verdict: 400, message: 'no credit to policy', codes: [400, 1200] });
     expect(failure).toEqual({ code: 'moderation', retry: 'never', vendorCode: '1200' });

@@ -4,7 +4,8 @@ import { createWaveSpeedProvider } from '../../../src/providers/wavespeed/provid
 import { html, json, stubVendor, type Reply } from '../stub-vendor.ts';
 
 const createdAfter = Date.parse('2026-11-21T10:00:00.000Z');
-const query = { model: 'alibaba/wan-2.6/text-to-video', seed: 4_711, createdAfter };
+const createdBefore = Date.parse('2026-11-21T10:05:00.000Z');
+const query = { model: 'alibaba/wan-2.6/text-to-video', seed: 4_711, createdAfter, createdBefore };
 
 test('adopts by seed, model and time, and reads back no further than it must', async () => {
   const items = [
@@ -12,6 +13,7 @@ test('adopts by seed, model and time, and reads back no further than it must', a
     item('ours', { status: 'created' }),
     item('no-inputs', { input: undefined }),
     item('other-model', { model: 'alibaba/wan-3.0/text-to-video' }),
+    item('too-new', { created_at: '2026-11-21T10:05:00.001Z' }),
     item('too-old', { created_at: '2026-11-21T09:59:59.999Z' }),
   ];
   const { origin, received } = await stubVendor(page(items));
@@ -22,6 +24,7 @@ test('adopts by seed, model and time, and reads back no further than it must', a
     page_size: 100,
     model: query.model,
     created_after: '2026-11-21T10:00:00.000Z',
+    created_before: '2026-11-21T10:05:00.000Z',
   });
 });
 
@@ -32,9 +35,15 @@ test('reads short pages on to the end, and counts an item that moved to the next
   expect(received.map(({ body }) => JSON.parse(body).page)).toEqual([1, 2, 3]);
 });
 
-test('a vendor that ignores the page number neither holds us nor makes it a "none"', async () => {
+test('a vendor that ignores the page number neither holds us nor makes it a "none" while more may come', async () => {
   const { origin, received } = await stubVendor(page([item('other', { input: { seed: 1 } })]));
-  await expect(find(origin)).rejects.toMatchObject({ failure: { vendorCode: 'list_broken' } });
+  await expect(find(origin, createdBefore)).rejects.toMatchObject({ failure: { vendorCode: 'list_broken' } });
+  expect(received).toHaveLength(2);
+});
+
+test('a vendor that repeats its last page has said all, once nothing can come any more', async () => {
+  const { origin, received } = await stubVendor(page([item('other', { input: { seed: 1 } })]));
+  expect(await find(origin, createdBefore + 1)).toEqual([]);
   expect(received).toHaveLength(2);
 });
 
@@ -65,8 +74,8 @@ test.each([
   await expect(find(origin)).rejects.toMatchObject({ name: 'ProviderUnreachableError' });
 });
 
-function find(origin: string) {
-  return createWaveSpeedProvider({ baseUrl: origin, apiKey: 'secret-key' }).find(query);
+function find(origin: string, now = createdAfter) {
+  return createWaveSpeedProvider({ baseUrl: origin, apiKey: 'secret-key', now: () => now }).find(query);
 }
 
 function page(items: readonly object[]): Reply {

@@ -1,0 +1,109 @@
+import type { JobId } from '../domain/job.ts';
+import { limits } from '../domain/limits.ts';
+import type { Lane } from '../domain/fair-order.ts';
+import type { Depth } from '../domain/place.ts';
+import type { Database } from './pool.ts';
+import { millis } from './sql.ts';
+
+/** A ticket that waits, and where: all of it read without a lock, and in as many pages however long the line is. */
+export interface WaitingPlace {
+  readonly pool: string;
+  readonly target: string;
+  /** The index in `priorities`. */
+  readonly class: number;
+  /** What the attempt will cost, in millionths of a US dollar. Null: unknown. */
+  readonly priceUsdMicros: number | null;
+  /** Milliseconds until it stands in line. Null: it does. */
+  readonly parkedMs: number | null;
+  /** Its flow, as it stands: the weight is its part of its tenant's. Nulls: it has not been folded yet. */
+  readonly weight: number | null;
+  readonly tag: number | null;
+  readonly since: number | null;
+  /** Tickets of its flow that wait for other targets of the pool, by target, if their turn comes before. */
+  readonly besides: Readonly<Record<string, number>>;
+  readonly depth: Depth;
+  readonly lanes: readonly Lane[];
+}
+
+const ofLine = (table: string): string =>
+  `${table}.pool = mine.pool AND ${table}.target_name = mine.target_name AND ${table}.tenant = mine.tenant AND ${table}.caller = mine.caller`;
+const ofFlow = (table: string): string => `${ofLine(table)} AND ${table}.class = mine.priority`;
+const inLine = `${ofLine('tickets')} AND tickets.priority = mine.priority AND tickets.kind <> 'overlap' AND NOT tickets.parked`;
+/** Arrivals of a pool that are looked at before they are folded: as many as one pass folds. */
+const arrivalsReadMax = 5_000;
+
+/**
+ * Where the waiting ticket of a job stands. Undefined: it has none, or one that yields to everybody. `active` is asked only
+ * of what was found, so that the planner, who may have seen an empty table, has no index to go by but the key.
+ */
+export async function findPlace(db: Database, jobId: JobId): Promise<WaitingPlace | undefined> {
+  const { rows } = await db.query<WaitingPlace>({
+    name: 'find_place',
+    text: `SELECT mine.pool, mine.target_name AS target, mine.priority AS class, mine.price_usd_micros::float8 AS "priceUsdMicros",
+                  CASE WHEN mine.parked THEN greatest(${millis('mine.not_before - clock_timestamp()')}, 0) END AS "parkedMs",
+                  flow.weight / greatest(round(users.count), 1) AS weight, CASE WHEN flow.active THEN flow.tag END AS tag,
+                  coalesce(CASE WHEN flow.active THEN flow.since END, pending.since)::float8 AS since,
+                  (SELECT coalesce(jsonb_object_agg(target_name, waiting), '{}') FROM (
+                     SELECT * FROM flows
+                     WHERE flows.pool = mine.pool AND flows.class = mine.priority AND flows.tenant = mine.tenant
+                       AND flows.caller = mine.caller
+                     OFFSET 0
+                   ) AS own WHERE own.active AND own.target_name <> mine.target_name AND own.since < flow.since) AS besides,
+                  jsonb_build_object(
+                    'ahead', ahead.count, 'waiting', coalesce(flow.waiting, 0) + pending.count, 'later', later.count,
+                    'behind', behind.count, 'bucket', coalesce(bucket.n, 0),
+                    'shareBehind', CASE WHEN behind.count = ${limits.placesBehindCountedMax} THEN
+                      (SELECT (max(id) - mine.id)::float8 / greatest(max(id) - min(id), 1) FROM (
+                        (SELECT id FROM tickets WHERE ${inLine} AND tickets.accepted_at >= bucket.from_at
+                         ORDER BY accepted_at NULLS FIRST, id LIMIT 1)
+                        UNION ALL
+                        (SELECT id FROM tickets WHERE ${inLine} AND tickets.accepted_at < coalesce(later.from_at, 'infinity')
+                         ORDER BY accepted_at DESC NULLS LAST, id DESC LIMIT 1)) AS ends) END) AS depth,
+                  (SELECT coalesce(jsonb_agg(jsonb_build_object('class', class, 'virtualTime', virtual_time, 'tag', tag)), '[]')
+                   FROM lanes WHERE lanes.pool = mine.pool) AS lanes
+           FROM tickets mine
+           LEFT JOIN flows flow ON ${ofFlow('flow')}
+           LEFT JOIN LATERAL (
+             -- With how many its tenant's share is divided: where they are many, by how far its clock is ahead.
+             SELECT CASE WHEN count(*) < ${limits.placesAheadCountedMax} THEN count(*) ELSE
+               (SELECT (shares.tag - lanes.tag) * flow.weight FROM shares JOIN lanes USING (pool, class)
+                WHERE shares.pool = mine.pool AND shares.class = mine.priority AND shares.tenant = mine.tenant) END AS count
+             FROM (SELECT FROM flows other
+                   WHERE other.pool = mine.pool AND other.class = mine.priority AND other.tenant = mine.tenant AND other.active
+                   LIMIT ${limits.placesAheadCountedMax}) AS theirs
+           ) AS users ON true
+           CROSS JOIN LATERAL (
+             SELECT coalesce(sum(n), 0)::int AS count, min(id) FILTER (WHERE n > 0) AS since
+             FROM (SELECT * FROM arrivals WHERE arrivals.pool = mine.pool ORDER BY id LIMIT ${arrivalsReadMax}) AS arrivals
+             WHERE ${ofFlow('arrivals')}
+           ) AS pending
+           CROSS JOIN LATERAL (
+             SELECT count(*)::int AS count FROM (
+               SELECT FROM tickets WHERE ${inLine} AND (tickets.accepted_at, tickets.id) < (mine.accepted_at, mine.id)
+               ORDER BY accepted_at DESC NULLS LAST, id DESC LIMIT ${limits.placesAheadCountedMax}
+             ) AS before
+           ) AS ahead
+           LEFT JOIN LATERAL (
+             SELECT from_at, n FROM depths
+             WHERE ${ofFlow('depths')} AND depths.from_at <= mine.accepted_at AND ahead.count = ${limits.placesAheadCountedMax}
+             ORDER BY from_at DESC LIMIT 1
+           ) AS bucket ON true
+           CROSS JOIN LATERAL (
+             SELECT coalesce(sum(n), 0)::int AS count, min(from_at) AS from_at FROM depths
+             WHERE ${ofFlow('depths')} AND depths.from_at > coalesce(bucket.from_at, '-infinity')
+               AND ahead.count = ${limits.placesAheadCountedMax}
+           ) AS later
+           CROSS JOIN LATERAL (
+             -- The end of the bucket is asked of what was found: with both ends tickets_by_age would look like a way.
+             SELECT (count(*) FILTER (WHERE accepted_at < coalesce(later.from_at, 'infinity')))::int AS count FROM (
+               SELECT accepted_at FROM tickets
+               WHERE ${inLine} AND (tickets.accepted_at, tickets.id) > (mine.accepted_at, mine.id)
+                 AND ahead.count = ${limits.placesAheadCountedMax}
+               ORDER BY accepted_at NULLS FIRST, id LIMIT ${limits.placesBehindCountedMax}
+             ) AS after
+           ) AS behind
+           WHERE mine.job = $1 AND mine.kind <> 'overlap'`,
+    values: [jobId],
+  });
+  return rows[0];
+}

@@ -1,0 +1,53 @@
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beginAttempt } from '../../src/db/attempts.ts';
+import { createPool } from '../../src/db/pool.ts';
+import { settleJob } from '../../src/db/settle.ts';
+import { registerCapacityMetrics } from '../../src/main/capacity-metrics.ts';
+import { beginOrder } from '../db/ledger-bench.ts';
+import { createDispatchBench, type DispatchBench } from '../dispatch/dispatch-bench.ts';
+
+let bench: DispatchBench;
+beforeAll(async () => {
+  bench = await createDispatchBench();
+});
+afterAll(async () => {
+  await bench.drop();
+});
+
+test('limits, permits, zombies and the line are shown per pool', async () => {
+  const pool = await bench.addPool({ outstandingMax: 3 });
+  const [first = ''] = await bench.accept({ pool, count: 7 });
+  expect(await bench.grant()).toBe(3);
+  const { grant } = await bench.row<{ grant: string }>(
+    'SELECT grant_id::text AS grant FROM permits WHERE job = $1',
+    first,
+  );
+  await beginAttempt(bench.pool, beginOrder(first, grant));
+  await settleJob(bench.pool, first, { phase: 'cancelled' });
+  await bench.pool.query('UPDATE pools SET working_max = 2 WHERE id = $1', [pool]);
+
+  const registry = new Registry();
+  registerCapacityMetrics(registry, bench.pool, pino({ level: 'silent' }));
+  const text = await registry.metrics();
+  expect(text).toContain(`spillway_pool_limit{pool="${pool}",state="configured"} 3`);
+  expect(text).toContain(`spillway_pool_limit{pool="${pool}",state="working"} 2`);
+  expect(text).toContain(`spillway_pool_permits{pool="${pool}",state="live"} 2`);
+  expect(text).toContain(`spillway_pool_permits{pool="${pool}",state="zombie"} 1`);
+  expect(text).toMatch(new RegExp(`spillway_pool_waiting_jobs\\{pool="${pool}"\\} [47]\\n`));
+  expect(text).toMatch(new RegExp(`spillway_pool_oldest_wait_seconds\\{pool="${pool}"\\} 0\\.\\d+`));
+});
+
+test('while the database is away the scrape succeeds, without what nobody knows', async () => {
+  const registry = new Registry();
+  const away = createPool({
+    url: 'postgres://127.0.0.1:1/none',
+    connectionsMax: 1,
+    name: 'away',
+    onError: () => undefined,
+  });
+  registerCapacityMetrics(registry, away, pino({ level: 'silent' }));
+  expect(await registry.metrics()).not.toContain('pool=');
+  await away.end();
+});
