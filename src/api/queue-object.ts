@@ -1,9 +1,11 @@
 import { ownReasons, type StoredLine, type StoredLineTarget } from '../db/line.ts';
 import type { WaitingPlace } from '../db/place.ts';
-import { type DrainForecast, etaMsOf, forecastDrain, observedOf } from '../domain/drain.ts';
-import { durationAt, type DurationSketch, readDurations } from '../domain/durations.ts';
+import { type DrainForecast, etaMsOf, forecastDrain } from '../domain/drain.ts';
+import { durationAt, type DurationSketch, lengthened, readDurations, readOverhead } from '../domain/durations.ts';
+import { type Observed, observedOf } from '../domain/pace.ts';
 import type { WaitReason } from '../domain/grants.ts';
-import { type LineView, positionOf, rankOf } from '../domain/place.ts';
+import { rankOf } from '../domain/flow-depth.ts';
+import { type LineView, positionOf } from '../domain/place.ts';
 import type { Route } from '../domain/route.ts';
 
 export interface QueueObject {
@@ -39,10 +41,13 @@ export interface QueueContext {
 
 export function queueOf(route: Route, { place, line, isOverBudget = false }: QueueContext): QueueObject {
   const target = line?.targets.find(({ name }) => name === (place?.target ?? route[0]?.name));
-  const sketch = sketchOf(route, target, place?.target);
-  if (place === undefined) return { position: 0, eta_seconds: seconds(durationAt(sketch, 0.8)), reason: 'starting' };
+  const { beforeMs, afterMs } = readOverhead(target?.durations);
+  // A slot is taken from the grant on.
+  const sketch = lengthened(sketchOf(route, target, place?.target), beforeMs);
+  const servedMs = durationAt(sketch, 0.8) + afterMs;
+  if (place === undefined) return { position: 0, eta_seconds: seconds(servedMs), reason: 'starting' };
   if (place.parkedMs !== null)
-    return { position: null, eta_seconds: seconds(place.parkedMs + durationAt(sketch, 0.8)), reason: 'waiting_retry' };
+    return { position: null, eta_seconds: seconds(place.parkedMs + servedMs), reason: 'waiting_retry' };
 
   const reason = isOverBudget ? 'waiting_budget' : reasonOf(target);
   if (line === undefined) return { position: null, eta_seconds: null, reason };
@@ -51,7 +56,7 @@ export function queueOf(route: Route, { place, line, isOverBudget = false }: Que
   // Nobody knows when the cap will be raised, or a target will be well again.
   if (reason === 'waiting_budget' || reason === 'waiting_target') return { position, eta_seconds: null, reason };
   const forecast = forecastOf({ line, own, sketch });
-  return { position, eta_seconds: forecast && seconds(etaMsOf(forecast, { position, sketch })), reason };
+  return { position, eta_seconds: forecast && seconds(etaMsOf(forecast, { position, sketch, afterMs })), reason };
 }
 
 /** The reasons of the grant pass that callers are told in a word of their own: all others are capacity to them. */
@@ -71,8 +76,8 @@ function isOwnLine(target: StoredLineTarget | undefined): boolean {
   return target !== undefined && target.waitReason !== null && ownReasons.includes(target.waitReason);
 }
 
-function viewOf({ lanes, groups }: StoredLine, own: string | null): LineView {
-  return { lanes, groups: groups.filter(({ target }) => target === own) };
+function viewOf({ lanes, shares }: StoredLine, own: string | null): LineView {
+  return { lanes, shares: shares.filter(({ target }) => target === own) };
 }
 
 interface Standing {
@@ -88,8 +93,9 @@ function positionIn(view: LineView, { place, line, own }: Standing): number {
   const rank = besides.reduce((sum, [, waiting]) => sum + Math.max(waiting, 0), rankOf(place.depth));
   return positionOf(view, {
     class: place.class,
+    tenant: place.tenant,
+    weight: place.weight,
     rank,
-    weight: place.weight ?? 1,
     tag: place.tag,
     since: place.since,
     lanes: place.lanes,
@@ -105,17 +111,23 @@ function forecastOf({
   if (line.outstandingMax === null || line.perMinuteMax === null) return null;
   const targets = line.targets.filter((target) => (own === null ? !isOwnLine(target) : target.name === own));
   const [target] = own === null ? [] : targets;
-  const observed = targets.map(({ drained }) => observedOf(drained)).filter(({ spanMs }) => spanMs > 0);
-  const spanMs = Math.max(0, ...observed.map((one) => one.spanMs));
-  const granted = observed.reduce((sum, one) => sum + (one.granted / one.spanMs) * spanMs, 0);
   const holders = own === null ? line.targets : targets;
   return forecastDrain({
     slots: (target?.outstandingMax ?? line.outstandingMax) - holders.reduce((sum, { zombies }) => sum + zombies, 0),
     perMinuteMax: Math.min(target?.perMinuteMax ?? line.perMinuteMax, line.perMinuteMax),
     underWay: holders.flatMap(({ underWay }) => underWay.map(([ageMs, count]) => ({ ageMs, count }))),
     sketch,
-    observed: { granted, spanMs },
+    observed: together(targets.map(({ drained }) => observedOf(drained)).filter(({ spanMs }) => spanMs > 0)),
   });
+}
+
+/** Targets that share a line: what disturbs one of them disturbs the others. */
+function together(observed: readonly Observed[]): Observed {
+  const spanMs = Math.max(0, ...observed.map((one) => one.spanMs));
+  const inSpan = observed.map((one) => ({ granted: (one.granted / one.spanMs) * spanMs, error: one.error }));
+  const granted = inSpan.reduce((sum, one) => sum + one.granted, 0);
+  const error = inSpan.reduce((sum, one) => sum + one.error * one.granted, 0) / Math.max(granted, 1);
+  return { granted, spanMs, error };
 }
 
 function sketchOf(route: Route, target: StoredLineTarget | undefined, name: string | undefined): DurationSketch {

@@ -12,6 +12,9 @@ export interface BusyPool extends Omit<PoolGlance, 'submittingMax'> {
 }
 
 /** Each question is asked with a bound, and only where the one before has not settled it: this runs all the time. */
+/** Departures alone are no news, unless there are so many. */
+const arrivalsLookedAtMax = 100;
+
 export async function findBusyPools(connection: Pick<pg.Pool, 'query'>): Promise<readonly BusyPool[]> {
   const { rows } = await connection.query<BusyPool>({
     name: 'find_busy_pools',
@@ -21,13 +24,14 @@ export async function findBusyPools(connection: Pick<pg.Pool, 'query'>): Promise
            FROM pools
            CROSS JOIN LATERAL (
              SELECT (SELECT id FROM tickets
-                     WHERE tickets.pool = pools.id AND parked AND not_before <= clock_timestamp()
+                     WHERE tickets.pool = pools.id AND parked AND not_before <= (SELECT clock_timestamp())
                      ORDER BY not_before LIMIT 1) IS NOT NULL AS is
              OFFSET 0
            ) AS due
            CROSS JOIN LATERAL (
              SELECT coalesce(nullif(due.is, false),
-                             (SELECT true FROM arrivals WHERE arrivals.pool = pools.id AND n > 0 ORDER BY id LIMIT 1),
+                             (SELECT nullif(bool_or(n > 0) OR count(*) = ${arrivalsLookedAtMax}, false)
+                              FROM (SELECT n FROM arrivals WHERE arrivals.pool = pools.id ORDER BY id LIMIT ${arrivalsLookedAtMax}) AS first),
                              (SELECT true FROM throttles WHERE throttles.pool = pools.id LIMIT 1), false) AS are
              OFFSET 0
            ) AS news

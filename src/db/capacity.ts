@@ -11,8 +11,8 @@ export interface PoolUse {
   readonly zombies: number;
   /** Jobs in line. */
   readonly waiting: number;
-  /** Seconds that the one who waits longest has waited; 0: nobody waits. */
-  readonly oldestWaitSeconds: number;
+  /** Seconds that those whose turn is next, in any class, have waited at most; 0: nobody waits. */
+  readonly nextWaitSeconds: number;
 }
 
 export async function readPoolUse(db: Database): Promise<readonly PoolUse[]> {
@@ -22,10 +22,19 @@ export async function readPoolUse(db: Database): Promise<readonly PoolUse[]> {
                   permits.held, permits.zombies,
                   coalesce((SELECT sum(greatest(waiting, 0)) FROM flows WHERE flows.pool = pools.id AND flows.active), 0)::int AS waiting,
                   coalesce(extract(epoch FROM clock_timestamp() - (
-                    SELECT min(oldest.accepted_at) FROM targets CROSS JOIN LATERAL (
-                      SELECT accepted_at FROM tickets WHERE tickets.pool = pools.id AND tickets.target_name = targets.name
-                      ORDER BY accepted_at LIMIT 1
-                    ) AS oldest WHERE targets.pool = pools.id)), 0)::float8 AS "oldestWaitSeconds"
+                    SELECT min(head.accepted_at) FROM lanes JOIN targets ON targets.pool = lanes.pool
+                    CROSS JOIN LATERAL (
+                      SELECT * FROM flows
+                      WHERE flows.pool = pools.id AND flows.class = lanes.class AND flows.target_name = targets.name AND active
+                      ORDER BY tag, since LIMIT 1
+                    ) AS next
+                    CROSS JOIN LATERAL (
+                      SELECT accepted_at FROM tickets
+                      WHERE tickets.pool = pools.id AND tickets.target_name = next.target_name AND priority = next.class
+                        AND tickets.tenant = next.tenant AND tickets.caller = next.caller AND kind <> 'overlap' AND NOT parked
+                      ORDER BY accepted_at NULLS FIRST, id LIMIT 1
+                    ) AS head
+                    WHERE lanes.pool = pools.id)), 0)::float8 AS "nextWaitSeconds"
            FROM pools CROSS JOIN LATERAL (
              SELECT count(*)::int AS held, (count(zombie_since))::int AS zombies FROM permits WHERE permits.pool = pools.id
            ) AS permits`,

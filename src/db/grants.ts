@@ -73,7 +73,7 @@ export async function unparkTickets(connection: pg.PoolClient, pool: string): Pr
   await connection.query({
     name: 'unpark_tickets',
     text: `UPDATE tickets SET parked = false
-           WHERE id = ANY (ARRAY(SELECT id FROM tickets WHERE pool = $1 AND parked AND not_before <= clock_timestamp()
+           WHERE id = ANY (ARRAY(SELECT id FROM tickets WHERE pool = $1 AND parked AND not_before <= (SELECT clock_timestamp())
                                  ORDER BY not_before LIMIT ${arrivalsOfPassMax} FOR UPDATE SKIP LOCKED))`,
     values: [pool],
   });
@@ -159,14 +159,19 @@ export async function readHoldings(connection: pg.PoolClient, pool: string): Pro
              (SELECT coalesce(sum(submitting), 0)::int FROM held) AS submitting,
              (SELECT count(*)::int FROM permits JOIN mailbox USING (job, attempt)
               WHERE permits.pool = $1 AND permits.submitting AND mailbox.kind IN ('start', 'permit')
-                AND permits.start_at < clock_timestamp() - interval '1 second') AS undelivered,
+                AND permits.start_at < (SELECT clock_timestamp()) - interval '1 second') AS undelivered,
              (SELECT coalesce(jsonb_agg(jsonb_build_object('dimension', dimension, 'grantedAt', ${moment('granted_at')},
                        'retryAfterMs', retry_after_ms) ORDER BY refused_at), '[]') FROM heard) AS throttles,
              -- Only a refusal asks for it.
              (SELECT CASE WHEN EXISTS (SELECT 1 FROM heard) THEN
-                (SELECT count(*) FROM permits WHERE permits.pool = $1 AND granted_at > clock_timestamp() - interval '1 minute')
-                + (SELECT count(*) FROM attempts WHERE ended_at > clock_timestamp() - interval '1 minute'
-                     AND attempts.pool = $1 AND submitted_at > clock_timestamp() - interval '1 minute' AND state <> 'refused')
+                (SELECT count(*) FROM permits WHERE permits.pool = $1 AND granted_at > (SELECT clock_timestamp()) - interval '1 minute')
+                -- By the index of the ends of each target, in its collation, from a moment that is reckoned once.
+                + (SELECT coalesce(sum(ended.count), 0) FROM targets CROSS JOIN LATERAL (
+                     SELECT count(*) FROM attempts
+                     WHERE attempts.pool = $1 AND attempts.target_name = targets.name COLLATE "default"
+                       AND ended_at > (SELECT clock_timestamp() - interval '1 minute')
+                       AND submitted_at > (SELECT clock_timestamp()) - interval '1 minute' AND state <> 'refused'
+                   ) AS ended WHERE targets.pool = $1)
               ELSE 0 END)::int AS "startedLately",
              (SELECT coalesce(jsonb_agg(jsonb_build_object('class', class, 'virtualTime', virtual_time, 'tag', tag)), '[]')
               FROM lanes WHERE pool = $1) AS lanes,

@@ -41,6 +41,8 @@ export interface EvidenceQuery extends TargetKey {
   /** The age at which an attempt is due; null: nothing is expected of anybody. */
   readonly dueAfterMs: number | null;
   readonly overdueAfterMs: number;
+  /** A breaker waits for the few that it admits, whatever has become of their jobs. */
+  readonly isProbing: boolean;
 }
 
 /** The counts of one target; see `TargetEvidence` of the domain for what they mean. */
@@ -65,7 +67,8 @@ export interface EvidenceRow extends TargetKey {
 
 /**
  * What was seen of each target. Of the ledger the newest rows of the window, by index; of the permits those that are old
- * enough to be late. An attempt that nobody waits for any more is asked about rarely, so its time says nothing. Not a
+ * enough to be late. An attempt that nobody waits for any more is asked about rarely, so its time says nothing, unless a
+ * breaker waits for it. Not a
  * prepared statement: its plan has to follow tables that grow from nothing to a hundred thousand rows in a minute.
  */
 export async function readEvidence(db: Database, queries: readonly EvidenceQuery[]): Promise<readonly EvidenceRow[]> {
@@ -83,6 +86,7 @@ export async function readEvidence(db: Database, queries: readonly EvidenceQuery
     missingRouteCodes,
     accountFaults,
     outcomeFaults,
+    queries.map(({ isProbing }) => isProbing),
   ]);
   return rows;
 }
@@ -111,9 +115,9 @@ const evidenceSql = `
            to_timestamp((now_ms - ${limits.breakerRecentMs}) / 1000) AS recent_from,
            to_timestamp(submit_after / 1000) AS submit_after, to_timestamp(submit_from / 1000) AS submit_from,
            to_timestamp(outcome_after / 1000) AS outcome_after, to_timestamp(outcome_from / 1000) AS outcome_from,
-           to_timestamp((now_ms - due_ms) / 1000) AS due_before, to_timestamp((now_ms - overdue_ms) / 1000) AS overdue_before
-    FROM unnest($1::text[], $2::text[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::float8[], $9::float8[])
-      AS asked(pool, name, now_ms, submit_after, submit_from, outcome_after, outcome_from, due_ms, overdue_ms)
+           is_probing, to_timestamp((now_ms - due_ms) / 1000) AS due_before, to_timestamp((now_ms - overdue_ms) / 1000) AS overdue_before
+    FROM unnest($1::text[], $2::text[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::float8[], $9::float8[], $14::boolean[])
+      AS asked(pool, name, now_ms, submit_after, submit_from, outcome_after, outcome_from, due_ms, overdue_ms, is_probing)
   )
   SELECT target.pool, target.name, answer.*, ending.*, held.*
   FROM target
@@ -166,14 +170,15 @@ const evidenceSql = `
     SELECT (count(*) FILTER (WHERE state = 'submitting' AND submitted_at >= target.submit_from
               AND submitted_at BETWEEN target.seen_at - interval '${limits.submitLostMs} milliseconds'
                                    AND target.seen_at - interval '${limits.submitSlowMs} milliseconds'))::int AS unanswered,
-           (count(*) FILTER (WHERE is_under_way AND submitted_at < target.due_before))::int AS due,
+           (count(*) FILTER (WHERE is_under_way AND state = 'accepted' AND submitted_at < target.due_before))::int AS due,
            (count(*) FILTER (WHERE is_under_way AND submitted_at < target.overdue_before))::int AS overdue
     FROM (
       SELECT attempts.state, attempts.submitted_at,
-             attempts.state = 'accepted' AND attempts.submitted_at >= target.outcome_from AS is_under_way
+             -- What may be under way and says nothing is as late as what is.
+             attempts.state IN ('accepted', 'unknown') AND attempts.submitted_at >= target.outcome_from AS is_under_way
       FROM permits JOIN attempts ON attempts.job = permits.job AND attempts.attempt = permits.attempt
       WHERE permits.pool = target.pool AND permits.target_name = target.name
-        AND permits.zombie_since IS NULL AND attempts.ended_at IS NULL
+        AND (permits.zombie_since IS NULL OR target.is_probing) AND attempts.ended_at IS NULL
         AND permits.start_at < greatest(target.due_before, target.overdue_before,
                                         target.seen_at - interval '${limits.submitSlowMs} milliseconds')
       LIMIT ${limits.breakerPermitsMax}
@@ -185,6 +190,9 @@ export async function forgetHealth(db: Database): Promise<void> {
   await db.query({
     name: 'forget_health',
     text: `UPDATE targets SET health = '{}', admits = NULL, probing_since = NULL
-           WHERE admits IS NOT NULL OR probing_since IS NOT NULL OR health <> '{}'`,
+           WHERE (pool, name) IN (
+             -- Whoever is written at this moment is forgotten in the next.
+             SELECT pool, name FROM targets WHERE admits IS NOT NULL OR probing_since IS NOT NULL OR health <> '{}'
+             FOR NO KEY UPDATE SKIP LOCKED)`,
   });
 }

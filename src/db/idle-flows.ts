@@ -69,7 +69,7 @@ const scattered = `
     SELECT count(DISTINCT caller) AS users, coalesce(1 / min(weight), 1) AS turn FROM flows
     WHERE flows.pool = shares.pool AND flows.class = shares.class AND flows.tenant = shares.tenant AND active
   ) AS theirs
-  WHERE shares.tag > lanes.tag + (theirs.users * 1.25 + 2) * theirs.turn`;
+  WHERE theirs.users <= ${limits.drawnTogetherMax} AND shares.tag > lanes.tag + (theirs.users * 1.5 + 2) * theirs.turn`;
 
 const drawTogetherSql = `
   WITH stale AS MATERIALIZED (

@@ -1,6 +1,6 @@
 import type { Lane } from '../domain/fair-order.ts';
 import { limits } from '../domain/limits.ts';
-import type { FlowGroup } from '../domain/place.ts';
+import type { LineShare } from '../domain/line-share.ts';
 import type { Database } from './pool.ts';
 import { only } from './sql.ts';
 
@@ -11,7 +11,7 @@ export interface StoredLine {
   readonly perMinuteMax: number | null;
   readonly lanes: readonly Lane[];
   readonly targets: readonly StoredLineTarget[];
-  readonly groups: readonly StoredGroup[];
+  readonly shares: readonly StoredShare[];
 }
 
 export interface StoredLineTarget {
@@ -28,7 +28,7 @@ export interface StoredLineTarget {
   readonly drained: readonly (readonly [at: number, grantedTotal: number])[];
 }
 
-export interface StoredGroup extends FlowGroup {
+export interface StoredShare extends LineShare {
   /** The target that waits for reasons of its own. Null: the line that the others share. */
   readonly target: string | null;
 }
@@ -36,10 +36,9 @@ export interface StoredGroup extends FlowGroup {
 /** Why a target is passed over while others of its pool are served: its line is one of its own. */
 export const ownReasons: readonly string[] = ['breaker', 'target_capacity', 'target_rate'];
 
-/** How finely flows are told apart: by their distance from the first of their group, and by how deep they are. */
-const groupsOfDistance = 50;
-const groupsOfDepth = 4;
-const groupsOfTurn = 8;
+/** How finely a tenant's flows are told apart: by how far they are from their turn, and by how deep they are. */
+const groupsOfDistance = 6;
+const groupsOfDepth = 3;
 
 /**
  * Flows that arrived and have not been folded yet count as if they were. A flow is one, whatever targets it waits for.
@@ -64,20 +63,25 @@ export async function sampleDrains(db: Database): Promise<void> {
   );
 }
 
+const group = `'flows', flows, 'waiting', waiting, 'tagMin', tag_min, 'tagMax', tag_max, 'sinceMin', since_min, 'sinceMax', since_max`;
+
 const lineSql = `
   WITH line AS MATERIALIZED (
-    SELECT targets.name, targets.target, lanes.class, lanes.tag, several.are AS are_several,
-           -- The head of the line: groups are finest around it.
-           (SELECT since FROM flows
-            WHERE flows.pool = $1 AND flows.class = lanes.class AND flows.target_name = targets.name AND flows.active
-            ORDER BY flows.tag, since LIMIT 1) AS head
+    SELECT targets.name, targets.target, lanes.class, several.are AS are_several
     FROM (SELECT name, CASE WHEN wait_reason = ANY ($2) THEN name END AS target FROM targets WHERE pool = $1) AS targets
     JOIN lanes ON lanes.pool = $1
     CROSS JOIN (SELECT count(*) > 1 AS are FROM targets WHERE pool = $1 AND NOT coalesce(wait_reason = ANY ($2), false)) AS several
+  ), arrived AS (
+    SELECT arrivals.class, line.target, arrivals.tenant, sum(n) AS n, min(id) AS since
+    FROM (SELECT * FROM arrivals WHERE pool = $1 ORDER BY id LIMIT 5000) AS arrivals
+    LEFT JOIN line ON line.name = arrivals.target_name AND line.class = arrivals.class
+    WHERE NOT EXISTS (
+      SELECT 1 FROM flows WHERE flows.pool = $1 AND flows.class = arrivals.class AND flows.tenant = arrivals.tenant
+        AND flows.caller = arrivals.caller AND flows.target_name = arrivals.target_name AND flows.active)
+    GROUP BY arrivals.class, line.target, arrivals.tenant, caller HAVING sum(n) > 0
   ), waiting AS (
-    -- A tenant's users take turns: each has a part of its share.
-    SELECT line.class, line.target, flows.weight / count(*) OVER (PARTITION BY line.class, flows.tenant) AS weight, flows.tag, flows.since,
-           greatest(flows.waiting, 1) + coalesce(besides.waiting, 0) AS n, line.tag AS lane_tag, flows.since - line.head AS distance
+    SELECT line.class, line.target, flows.tenant, flows.tag, flows.since, false AS is_new,
+           greatest(flows.waiting, 1) + coalesce(besides.waiting, 0) AS n
     FROM line JOIN flows ON flows.pool = $1 AND flows.class = line.class AND flows.target_name = line.name AND flows.active
     -- A flow that waits for several targets is one.
     LEFT JOIN LATERAL (
@@ -88,29 +92,38 @@ const lineSql = `
     ) AS besides ON line.are_several
     WHERE besides.since IS NULL OR flows.since <= besides.since
     UNION ALL
-    SELECT arrived.class, line.target, coalesce(max(tenants.weight), 1), coalesce(max(line.tag), 0), min(arrived.id),
-           sum(n), coalesce(max(line.tag), 0), 0
-    FROM (SELECT * FROM arrivals WHERE pool = $1 ORDER BY id LIMIT 5000) AS arrived
-    LEFT JOIN line ON line.name = arrived.target_name AND line.class = arrived.class
-    LEFT JOIN tenants ON tenants.id = arrived.tenant
-    WHERE NOT EXISTS (
-      SELECT 1 FROM flows WHERE flows.pool = $1 AND flows.class = arrived.class AND flows.tenant = arrived.tenant
-        AND flows.caller = arrived.caller AND flows.target_name = arrived.target_name AND flows.active)
-    GROUP BY arrived.class, line.target, tenant, caller HAVING sum(n) > 0
+    -- As they will be folded: they take the next tags of their tenants, in the order in which they came.
+    SELECT class, target, tenant, greatest(lanes.tag, shares.tag, 0)
+             + (row_number() OVER (PARTITION BY class, tenant ORDER BY since) - 1) / coalesce(tenants.weight, 1),
+           since, true, n
+    FROM arrived
+    LEFT JOIN (SELECT class, tag FROM lanes WHERE pool = $1) AS lanes USING (class)
+    LEFT JOIN (SELECT class, tenant, tag FROM shares WHERE pool = $1) AS shares USING (class, tenant)
+    LEFT JOIN tenants ON tenants.id = tenant
   ), grouped AS (
-    SELECT class, target, weight, count(*) AS flows, sum(n) AS waiting,
-           min(tag) AS tag_min, max(tag) AS tag_max, min(since) AS since_min, max(since) AS since_max
-    FROM waiting
-    GROUP BY class, target, weight, greatest(-64, least(64, floor((tag - lane_tag) * weight * ${groupsOfTurn}))),
-             sign(distance) * floor(ln(1 + abs(distance)::float8) * ${groupsOfDistance}),
+    SELECT class, target, tenant, count(*) AS flows, sum(n) AS waiting, min(waiting.tag) AS tag_min, max(waiting.tag) AS tag_max,
+           min(since) AS since_min, max(since) AS since_max, count(*) FILTER (WHERE is_new) AS newcomers
+    FROM waiting LEFT JOIN (SELECT class, tag FROM lanes WHERE pool = $1) AS lanes USING (class)
+    GROUP BY class, target, tenant, floor(ln(1 + greatest(waiting.tag - coalesce(lanes.tag, 0), 0)) * ${groupsOfDistance}),
              CASE WHEN n <= 4 THEN n ELSE 4 + floor(ln(n::float8 / 4) * ${groupsOfDepth}) END
+  ), shared AS (
+    SELECT class, target, tenant, coalesce(max(tenants.weight), 1) AS weight,
+           greatest(max(lanes.tag), max(shares.tag), 0) + sum(newcomers)::float8 / coalesce(max(tenants.weight), 1) AS clock,
+           sum(flows) AS flows, sum(waiting) AS waiting, min(tag_min) AS tag_min, max(tag_max) AS tag_max,
+           min(since_min) AS since_min, max(since_max) AS since_max,
+           json_agg(json_build_object(${group}) ORDER BY tag_min, tag_max) AS groups
+    FROM grouped
+    LEFT JOIN (SELECT class, tag FROM lanes WHERE pool = $1) AS lanes USING (class)
+    LEFT JOIN (SELECT class, tenant, tag FROM shares WHERE pool = $1) AS shares USING (class, tenant)
+    LEFT JOIN tenants ON tenants.id = tenant
+    GROUP BY class, target, tenant
   )
   SELECT coalesce(working_max, outstanding_max) AS "outstandingMax", per_minute_max AS "perMinuteMax",
     (SELECT coalesce(jsonb_agg(jsonb_build_object('class', class, 'virtualTime', virtual_time, 'tag', tag)), '[]')
      FROM lanes WHERE pool = $1) AS lanes,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object(
-              'class', class, 'target', target, 'weight', weight, 'flows', flows, 'waiting', waiting,
-              'tagMin', tag_min, 'tagMax', tag_max, 'sinceMin', since_min, 'sinceMax', since_max)), '[]') FROM grouped) AS groups,
+    (SELECT coalesce(json_agg(json_build_object(${group},
+              'class', class, 'target', target, 'tenant', tenant, 'weight', weight, 'clock', clock, 'groups', groups)), '[]')
+     FROM shared) AS shares,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
               'name', name, 'waitReason', wait_reason, 'outstandingMax', outstanding_max, 'perMinuteMax', per_minute_max,
               'durations', durations, 'zombies', held.zombies, 'underWay', held.ages, 'drained', samples.drained)), '[]')

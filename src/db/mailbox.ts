@@ -26,8 +26,8 @@ export async function leaseMail(db: Database, count: number): Promise<readonly M
     name: 'lease_mail',
     text: `WITH due AS (
              SELECT id FROM mailbox
-             WHERE leased_until <= clock_timestamp()
-               AND not_before <= clock_timestamp() + ${limits.grantHorizonMs} * interval '1 millisecond'
+             WHERE leased_until <= (SELECT clock_timestamp())
+               AND not_before <= (SELECT clock_timestamp()) + ${limits.grantHorizonMs} * interval '1 millisecond'
              ORDER BY id
              LIMIT $1
              FOR UPDATE SKIP LOCKED

@@ -1,7 +1,7 @@
 import type { JobId } from '../domain/job.ts';
 import { limits } from '../domain/limits.ts';
 import type { Lane } from '../domain/fair-order.ts';
-import type { Depth } from '../domain/place.ts';
+import type { Depth } from '../domain/flow-depth.ts';
 import type { Database } from './pool.ts';
 import { millis } from './sql.ts';
 
@@ -9,14 +9,16 @@ import { millis } from './sql.ts';
 export interface WaitingPlace {
   readonly pool: string;
   readonly target: string;
+  readonly tenant: string;
+  /** Of its tenant. */
+  readonly weight: number;
   /** The index in `priorities`. */
   readonly class: number;
   /** What the attempt will cost, in millionths of a US dollar. Null: unknown. */
   readonly priceUsdMicros: number | null;
   /** Milliseconds until it stands in line. Null: it does. */
   readonly parkedMs: number | null;
-  /** Its flow, as it stands: the weight is its part of its tenant's. Nulls: it has not been folded yet. */
-  readonly weight: number | null;
+  /** Its flow, as it stands. Nulls: it has not been folded yet. */
   readonly tag: number | null;
   readonly since: number | null;
   /** Tickets of its flow that wait for other targets of the pool, by target, if their turn comes before. */
@@ -34,14 +36,19 @@ const arrivalsReadMax = 5_000;
 
 /**
  * Where the waiting ticket of a job stands. Undefined: it has none, or one that yields to everybody. `active` is asked only
- * of what was found, so that the planner, who may have seen an empty table, has no index to go by but the key.
+ * of what was found, so that the planner, who may have seen an empty table, has no index to go by but the key. Nor does he
+ * know what tickets are limited to: then he expects a tenth of them, and the index that has them in order is the cheapest
+ * way, where for a number close to theirs it would look as well to read and sort them all.
  */
 export async function findPlace(db: Database, jobId: JobId): Promise<WaitingPlace | undefined> {
   const { rows } = await db.query<WaitingPlace>({
     name: 'find_place',
-    text: `SELECT mine.pool, mine.target_name AS target, mine.priority AS class, mine.price_usd_micros::float8 AS "priceUsdMicros",
+    text: `SELECT mine.pool, mine.target_name AS target, mine.tenant,
+                  mine.priority AS class,
+                  coalesce((SELECT weight FROM tenants WHERE tenants.id = mine.tenant), 1) AS weight,
+                  mine.price_usd_micros::float8 AS "priceUsdMicros",
                   CASE WHEN mine.parked THEN greatest(${millis('mine.not_before - clock_timestamp()')}, 0) END AS "parkedMs",
-                  flow.weight / greatest(round(users.count), 1) AS weight, CASE WHEN flow.active THEN flow.tag END AS tag,
+                  CASE WHEN flow.active THEN flow.tag END AS tag,
                   coalesce(CASE WHEN flow.active THEN flow.since END, pending.since)::float8 AS since,
                   (SELECT coalesce(jsonb_object_agg(target_name, waiting), '{}') FROM (
                      SELECT * FROM flows
@@ -63,15 +70,6 @@ export async function findPlace(db: Database, jobId: JobId): Promise<WaitingPlac
                    FROM lanes WHERE lanes.pool = mine.pool) AS lanes
            FROM tickets mine
            LEFT JOIN flows flow ON ${ofFlow('flow')}
-           LEFT JOIN LATERAL (
-             -- With how many its tenant's share is divided: where they are many, by how far its clock is ahead.
-             SELECT CASE WHEN count(*) < ${limits.placesAheadCountedMax} THEN count(*) ELSE
-               (SELECT (shares.tag - lanes.tag) * flow.weight FROM shares JOIN lanes USING (pool, class)
-                WHERE shares.pool = mine.pool AND shares.class = mine.priority AND shares.tenant = mine.tenant) END AS count
-             FROM (SELECT FROM flows other
-                   WHERE other.pool = mine.pool AND other.class = mine.priority AND other.tenant = mine.tenant AND other.active
-                   LIMIT ${limits.placesAheadCountedMax}) AS theirs
-           ) AS users ON true
            CROSS JOIN LATERAL (
              SELECT coalesce(sum(n), 0)::int AS count, min(id) FILTER (WHERE n > 0) AS since
              FROM (SELECT * FROM arrivals WHERE arrivals.pool = mine.pool ORDER BY id LIMIT ${arrivalsReadMax}) AS arrivals
@@ -80,7 +78,7 @@ export async function findPlace(db: Database, jobId: JobId): Promise<WaitingPlac
            CROSS JOIN LATERAL (
              SELECT count(*)::int AS count FROM (
                SELECT FROM tickets WHERE ${inLine} AND (tickets.accepted_at, tickets.id) < (mine.accepted_at, mine.id)
-               ORDER BY accepted_at DESC NULLS LAST, id DESC LIMIT ${limits.placesAheadCountedMax}
+               ORDER BY accepted_at DESC NULLS LAST, id DESC LIMIT (SELECT ${limits.placesAheadCountedMax})
              ) AS before
            ) AS ahead
            LEFT JOIN LATERAL (
@@ -99,7 +97,7 @@ export async function findPlace(db: Database, jobId: JobId): Promise<WaitingPlac
                SELECT accepted_at FROM tickets
                WHERE ${inLine} AND (tickets.accepted_at, tickets.id) > (mine.accepted_at, mine.id)
                  AND ahead.count = ${limits.placesAheadCountedMax}
-               ORDER BY accepted_at NULLS FIRST, id LIMIT ${limits.placesBehindCountedMax}
+               ORDER BY accepted_at NULLS FIRST, id LIMIT (SELECT ${limits.placesBehindCountedMax})
              ) AS after
            ) AS behind
            WHERE mine.job = $1 AND mine.kind <> 'overlap'`,

@@ -10,6 +10,9 @@ export interface HeadsQuery {
   readonly headsMax: number;
 }
 
+/** Many more than a pass grants: those that can't go, by their target or the failover budget, hide nobody behind them. */
+const overlapsReadMax = 500;
+
 interface Heads {
   readonly flows: readonly Flow<WaitingTicket>[];
   readonly overlaps: readonly WaitingOverlap[];
@@ -66,7 +69,7 @@ export async function readHeads(connection: pg.PoolClient, { pool, targets, head
                 ORDER BY accepted_at, id), '[]')
               FROM (
                 SELECT * FROM tickets WHERE pool = $1 AND kind = 'overlap' AND NOT parked
-                ORDER BY accepted_at NULLS FIRST, id LIMIT $3
+                ORDER BY accepted_at NULLS FIRST, id LIMIT ${overlapsReadMax}
               ) AS second) AS overlaps`,
     values: [pool, targets, headsMax],
   });

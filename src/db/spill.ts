@@ -255,6 +255,9 @@ const leaversSql = `
                                  ORDER BY n), '[]') AS options
        FROM jsonb_array_elements(jobs.route) WITH ORDINALITY AS target(entry, n)
        WHERE n - 1 <> tickets.target
+         -- Under a cap nothing is bought whose price is unknown.
+         AND (entry ->> 'priceUsdMicros' IS NOT NULL
+              OR NOT EXISTS (SELECT 1 FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL))
          AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = jobs.id AND a.target = n - 1)
          AND NOT EXISTS (SELECT 1 FROM permits p WHERE p.job = jobs.id AND p.target = n - 1)
      ) AS elsewhere

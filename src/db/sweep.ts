@@ -13,12 +13,12 @@ export async function endOverdueJobs(db: Database, count: number): Promise<reado
     name: 'end_overdue_jobs',
     text: `WITH overdue AS (
              (SELECT tickets.job FROM tickets JOIN jobs ON jobs.id = tickets.job
-              WHERE tickets.queue_deadline <= clock_timestamp() AND jobs.phase = 'queued'
+              WHERE tickets.queue_deadline <= (SELECT clock_timestamp()) AND jobs.phase = 'queued'
               ORDER BY tickets.queue_deadline
               LIMIT $1)
              UNION ALL
              (SELECT permits.job FROM permits JOIN jobs ON jobs.id = permits.job
-              WHERE permits.submitting AND jobs.queue_deadline <= clock_timestamp() AND jobs.phase = 'queued'
+              WHERE permits.submitting AND jobs.queue_deadline <= (SELECT clock_timestamp()) AND jobs.phase = 'queued'
               LIMIT $1)
            ), ended AS (
              SELECT overdue.job FROM overdue, settle_job(overdue.job, 'failed', NULL, $2) AS verdict
@@ -46,8 +46,8 @@ export async function endOverrunJobs(
     name: 'end_overrun_jobs',
     text: `WITH overrun AS (
              SELECT id FROM jobs
-             WHERE finished_at IS NULL AND run_deadline < clock_timestamp() - $1 * interval '1 millisecond'
-               AND (run_deadline < clock_timestamp() - ($1 + ${limits.storeMsMax}) * interval '1 millisecond' OR NOT EXISTS (
+             WHERE finished_at IS NULL AND run_deadline < (SELECT clock_timestamp()) - $1 * interval '1 millisecond'
+               AND (run_deadline < (SELECT clock_timestamp()) - ($1 + ${limits.storeMsMax}) * interval '1 millisecond' OR NOT EXISTS (
                  SELECT 1 FROM attempts a LEFT JOIN assets s ON s.job = a.job AND s.attempt = a.attempt
                  WHERE a.job = jobs.id AND a.outcome = 'finished' AND s.failure IS NULL))
              ORDER BY run_deadline
@@ -76,7 +76,7 @@ export async function showStuckJobs(
     name: 'show_stuck_jobs',
     text: `WITH oldest AS (
              SELECT job FROM tickets
-             WHERE kind = 'first' AND accepted_at < clock_timestamp() - $1 * interval '1 millisecond'
+             WHERE kind = 'first' AND accepted_at < (SELECT clock_timestamp()) - $1 * interval '1 millisecond'
              ORDER BY accepted_at
              LIMIT $2
            ), stuck AS (
@@ -98,7 +98,7 @@ export async function deleteOldKeys(db: Database, settings: { daysKept: number; 
   const { rowCount } = await db.query({
     name: 'delete_old_keys',
     text: `DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
-             SELECT ctid FROM idempotency_keys WHERE created_at < clock_timestamp() - $1 * interval '1 day' LIMIT $2))`,
+             SELECT ctid FROM idempotency_keys WHERE created_at < (SELECT clock_timestamp()) - $1 * interval '1 day' LIMIT $2))`,
     values: [settings.daysKept, settings.count],
   });
   return rowCount ?? 0;

@@ -11,6 +11,7 @@ import {
   unparkTickets,
 } from '../db/grants.ts';
 import { inTransaction } from '../db/pool.ts';
+import { limits } from '../domain/limits.ts';
 import { readHeads } from '../db/read-heads.ts';
 import { growAccount, hearAccount, limitsInForce } from '../domain/account-limits.ts';
 import { chooseGrants, type Grants, hasRoom, type PoolState, roomOf, type WaitReason } from '../domain/grants.ts';
@@ -29,8 +30,17 @@ export async function grantPass(deps: GrantPassDeps): Promise<number> {
   let granted = 0;
   const startSlots = (): number => deps.startSlots() - granted;
   const { submittingMax } = deps;
-  for (const { hasNews, ...glance } of await findBusyPools(deps.pool))
-    if (hasNews || hasRoom({ ...glance, submittingMax })) granted += await grantOfPool({ ...deps, startSlots }, glance);
+  const errors: unknown[] = [];
+  for (const { hasNews, ...glance } of await findBusyPools(deps.pool)) {
+    if (!hasNews && !hasRoom({ ...glance, submittingMax })) continue;
+    // One pool's trouble is not the others'.
+    granted += await grantOfPool({ ...deps, startSlots }, glance).catch((error: unknown) => {
+      errors.push(error);
+      return 0;
+    });
+  }
+  if (errors.length > 0)
+    throw errors.length === 1 ? errors[0] : new AggregateError(errors, 'several pools could not be granted');
   return granted;
 }
 
@@ -52,7 +62,9 @@ async function grantOfPool(
     const state: PoolState = { ...locked, ...holdings, ...inForce, submittingMax, startSlots: deps.startSlots() };
 
     const { count, targets } = roomOf(state);
-    const heads = await readHeads(connection, { pool, targets, headsMax: Math.max(count, 1) });
+    // Under a cap the first may be too dear, and those behind them not.
+    const headsMax = Math.max(count, 1) + (locked.isCapped ? limits.budgetLookMax : 0);
+    const heads = await readHeads(connection, { pool, targets, headsMax });
     const grants = chooseGrants({ ...state, ...holdings, ...heads, budgetUsdMicros });
     deps.onPassedOver?.(pool, countReasons(grants));
     return await carryOut(connection, {

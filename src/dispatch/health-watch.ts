@@ -28,6 +28,7 @@ import {
   breakerNames,
   healthWord,
   judgeTarget,
+  probingSince,
   readHealth,
   type TargetEvidence,
   type TargetHealth,
@@ -115,6 +116,7 @@ function toQuery({ pool, name, now, health, sketch }: Target) {
     outcome: evidenceSpan(health.outcome, now),
     dueAfterMs: dueAfterMs(sketch, limits.breakerRecentMs),
     overdueAfterMs: overdueAfterMs(sketch),
+    isProbing: probingSince(health) !== null,
   };
 }
 

@@ -38,9 +38,10 @@ export function createSpillPass(deps: SpillPassDeps): SpillPass {
         const sources = found.filter((source) => source.pool === pool);
         const state = await inTransaction(deps.pool, readSpillState, beginWithPinnedPlans);
         if (!hasRoomElsewhere(state, sources)) continue;
+        // There is room, and not for those who wait, or something is wrong: it will be so in the next moment too.
+        vainUntil.set(pool, now + limits.spillVainMs);
         const moved = await spillOfPool(deps, { pool, sources, state });
-        // There is room, and not for those who wait: it will be so in the next moment too.
-        if (moved.length === 0) vainUntil.set(pool, now + limits.spillVainMs);
+        if (moved.length > 0) vainUntil.delete(pool);
         for (const one of moved) deps.onMoved?.(one);
         count += moved.length;
       }

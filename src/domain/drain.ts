@@ -1,5 +1,5 @@
 import { durationAt, type DurationSketch, meanDuration } from './durations.ts';
-import { limits } from './limits.ts';
+import { type Observed, paceOf } from './pace.ts';
 
 /** What a line is served by: slots that videos occupy for a while, and a rate of starts. */
 export interface Drain {
@@ -18,11 +18,6 @@ export interface UnderWay {
   readonly count: number;
 }
 
-export interface Observed {
-  readonly granted: number;
-  readonly spanMs: number;
-}
-
 /** The grants that are to be expected, as a curve over time. */
 export interface DrainForecast {
   /** Milliseconds of one step of the curve. */
@@ -32,29 +27,12 @@ export interface DrainForecast {
   /** Beyond the curve. */
   readonly grantsPerMs: number;
   readonly slots: number;
-  /** The share of the mean by which it may be off, for what no model knows. */
+  /** The share of the wait by which it may be off, for what no model knows. */
   readonly doubt: number;
-}
-
-/** What a target had been granted at a moment, noted every `limits.drainSampleEveryMs` while somebody waited. */
-export type DrainSample = readonly [at: number, grantedTotal: number];
-
-/** What was granted over the last unbroken row of samples; where one is missing, nobody waited. */
-export function observedOf(samples: readonly DrainSample[]): Observed {
-  const last = samples.at(-1);
-  let first = last;
-  for (const sample of samples.toReversed()) {
-    if ((first?.[0] ?? 0) - sample[0] > 3 * limits.drainSampleEveryMs) break;
-    first = sample;
-  }
-  if (first === undefined || last === undefined) return { granted: 0, spanMs: 0 };
-  return { granted: last[1] - first[1], spanMs: last[0] - first[0] };
 }
 
 const stepsOfMean = 20;
 const stepsMax = 12 * stepsOfMean;
-/** The forecast counts as much as an observation of so many mean durations: while a first wave is under way, nothing ends. */
-const meansOfForecast = 4;
 
 /**
  * Follows the slots through time: a video under way ends by the durations of its target, the next one begins in its slot
@@ -81,10 +59,7 @@ export function forecastDrain({ slots, perMinuteMax, underWay, sketch, observed 
     grants.push((grants[step - 1] ?? 0) + started);
   }
   const expectedPerMs = Math.min(slots / meanMs, perMinuteMax / 60_000);
-  const priorMs = meansOfForecast * meanMs;
-  const pace = (observed.granted + expectedPerMs * priorMs) / (expectedPerMs * (observed.spanMs + priorMs));
-  const doubt =
-    limits.drainDoubtMin + (limits.drainDoubtMax - limits.drainDoubtMin) * (priorMs / (observed.spanMs + priorMs));
+  const { pace, doubt } = paceOf(observed, { expectedPerMs, meanMs });
   return { stepMs: stepMs / pace, grants, grantsPerMs: expectedPerMs * pace, slots, doubt };
 }
 
@@ -101,30 +76,31 @@ export function waitMsOf({ stepMs, grants, grantsPerMs }: DrainForecast, count: 
 /** The deviation of a normal distribution that four fifths lie below. */
 const z80 = 0.842;
 
+export interface Asked {
+  readonly position: number;
+  readonly sketch: DurationSketch;
+  /** What comes after the video is made. */
+  readonly afterMs?: number;
+}
+
 /**
- * Milliseconds until the video of the ticket at this position is made, or sooner in four cases of five: its wait and its
+ * Milliseconds until the video of the ticket at this position is here, or sooner in four cases of five: its wait and its
  * making, whose doubts add up as squares do, for they have little to do with each other.
  */
-export function etaMsOf(
-  forecast: DrainForecast,
-  { position, sketch }: { position: number; sketch: DurationSketch },
-): number {
+export function etaMsOf(forecast: DrainForecast, { position, sketch, afterMs = 0 }: Asked): number {
   const waitMs = waitMsOf(forecast, position);
   const counted = z80 * Math.sqrt(position * dispersionOf(forecast, { position, sketch }));
   const lateByCountMs = waitMsOf(forecast, position + counted) - waitMs;
   const lateByDoubtMs = z80 * forecast.doubt * waitMs;
   const [usualMs, longMs] = [durationAt(sketch, 0.5), durationAt(sketch, 0.8)];
-  return waitMs + usualMs + Math.hypot(lateByCountMs, lateByDoubtMs, longMs - usualMs);
+  return waitMs + usualMs + Math.hypot(lateByCountMs, lateByDoubtMs, longMs - usualMs) + afterMs;
 }
 
 /**
  * How widely the number of ends varies around its mean, as a share of it: of the first round of slots as that of coins that
  * have come up, later as renewals do, by the spread of one duration.
  */
-function dispersionOf(
-  { slots }: DrainForecast,
-  { position, sketch }: { position: number; sketch: DurationSketch },
-): number {
+function dispersionOf({ slots }: DrainForecast, { position, sketch }: Asked): number {
   const spread = (durationAt(sketch, 0.84) - durationAt(sketch, 0.16)) / 2 / Math.max(durationAt(sketch, 0.5), 1);
   return Math.max(spread ** 2, 1 - position / slots);
 }

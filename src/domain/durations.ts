@@ -22,6 +22,24 @@ export const sketchQuantiles: readonly number[] = Array.from({ length: 19 }, (_,
 export interface ObservedDurations {
   readonly count: number;
   readonly quantilesMs: readonly number[];
+  /** Milliseconds from the grant to the submit, for half of them. Null: not known. */
+  readonly beforeMs: number | null;
+  /** Milliseconds from the end to the video's being kept, for four fifths of them. Null: not known. */
+  readonly afterMs: number | null;
+}
+
+/** What we add to the time that a target takes ourselves; 0 where nothing was observed. */
+export type Overhead = { readonly [Part in 'beforeMs' | 'afterMs']: number };
+
+export function readOverhead(json: unknown): Overhead {
+  if (typeof json !== 'object' || json === null) return { beforeMs: 0, afterMs: 0 };
+  const { beforeMs, afterMs }: Partial<Record<keyof Overhead, unknown>> = json;
+  return { beforeMs: isDuration(beforeMs) ? beforeMs : 0, afterMs: isDuration(afterMs) ? afterMs : 0 };
+}
+
+/** The same videos, each by so many milliseconds longer. */
+export function lengthened(sketch: DurationSketch, byMs: number): DurationSketch {
+  return { ...sketch, quantilesMs: sketch.quantilesMs.map((ms) => ms + byMs) };
 }
 
 /**
@@ -87,11 +105,11 @@ function priorQuantilesMs({ typicalMs, longestMs }: TypicalDuration): readonly n
   return [...below, 0, ...deviations].map((z) => Math.min(typicalMs * Math.exp(priorSigma * z), longestMs));
 }
 
-const nothing: ObservedDurations = { count: 0, quantilesMs: [] };
+const nothing: Pick<ObservedDurations, 'count' | 'quantilesMs'> = { count: 0, quantilesMs: [] };
 
-function readObserved(json: unknown): ObservedDurations {
+function readObserved(json: unknown): typeof nothing {
   if (typeof json !== 'object' || json === null) return nothing;
-  const { count, quantilesMs }: Partial<Record<keyof ObservedDurations, unknown>> = json;
+  const { count, quantilesMs }: Partial<Record<keyof typeof nothing, unknown>> = json;
   if (!isDuration(count) || !Array.isArray(quantilesMs) || quantilesMs.length !== sketchQuantiles.length)
     return nothing;
   const sound: readonly number[] = quantilesMs.filter(isDuration);

@@ -109,6 +109,8 @@ export const limits = {
 
   acceptBatchJobsMax: 200,
   acceptBacklogJobsMax: 5_000,
+  /** Users of a tenant whose turns are drawn together at once, under the lock of their pool. */
+  drawnTogetherMax: 20_000,
   /** Tenants and their users of whom an API process knows how many jobs wait. */
   queueCountsMax: 10_000,
   acceptTriesMax: 4,
@@ -134,6 +136,8 @@ export const limits = {
 
   grantsOfPassMax: 50,
   grantHorizonMs: 400,
+  /** Heads that are looked at beyond those that may be granted, where a cap on spending may keep some from it. */
+  budgetLookMax: 50,
   /** Flows that nobody waits in, removed at once under the pool's lock: some ten milliseconds of it. */
   idleFlowsForgottenMax: 5_000,
   idleFlowsRoundsMax: 40,
@@ -212,9 +216,11 @@ export const limits = {
   lineViewTimeShare: 0.05,
   lineReadMsMax: 900,
   lineWaitMsMax: 400,
-  /** By what share the forecast of a drain may be off: after long observation, and without any. */
+  /** By what share the pace of a line may be off: as observed, at least, and as it is to be expected. */
   drainDoubtMin: 0.01,
-  drainDoubtMax: 0.05,
+  drainDoubtMax: 0.1,
+  /** As a share of what is to be expected: a line that has stood still for long will not stand for ever. */
+  drainPaceMin: 0.01,
   drainSampleEveryMs: 5_000,
   drainWindowMs: 600_000,
 

@@ -25,9 +25,9 @@ const shown: readonly {
     states: { '': ({ waiting }) => waiting },
   },
   {
-    name: 'spillway_pool_oldest_wait_seconds',
-    help: 'How long the job that waits longest has waited.',
-    states: { '': ({ oldestWaitSeconds }) => oldestWaitSeconds },
+    name: 'spillway_pool_next_wait_seconds',
+    help: 'How long the jobs whose turn is next have waited, the longest of all classes and targets.',
+    states: { '': ({ nextWaitSeconds }) => nextWaitSeconds },
   },
 ];
 

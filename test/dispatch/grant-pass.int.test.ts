@@ -91,6 +91,23 @@ describe('the order of the line', () => {
     expect(await bench.row('SELECT count(*)::int AS count FROM tickets WHERE pool = $1', pool)).toEqual({ count: 1 });
   });
 
+  test('overlaps that can’t go hide none behind them that can', async () => {
+    const pool = await bench.addPool();
+    const slow = await bench.accept({ pool, count: 3 });
+    await bench.grant();
+    for (const job of slow) await begin(job);
+    for (const job of slow) await queue(job, { kind: 'overlap' });
+    const [, , last = ''] = slow;
+    await bench.pool.query(`UPDATE tickets SET target_name = 'vendor/other' WHERE job <> $1 AND pool = $2`, [
+      last,
+      pool,
+    ]);
+    await bench.pool.query(`INSERT INTO targets (pool, name, admits) VALUES ($1, 'vendor/other', 0)`, [pool]);
+    await bench.pool.query('UPDATE pools SET overlap_tokens = 1, overlap_at = clock_timestamp() WHERE id = $1', [pool]);
+    expect(await bench.grant({ startSlots: () => 1 })).toBe(1);
+    expect(await bench.count('tickets', last)).toBe(0);
+  });
+
   test('passes over a ticket whose time has not come', async () => {
     const pool = await bench.addPool();
     const job = await bench.acceptOne({ pool });
@@ -301,6 +318,17 @@ describe('several dispatchers', () => {
       await connection.query('DELETE FROM tickets WHERE job = $1', [ending]);
     });
     expect(await bench.grant()).toBe(0);
+  });
+
+  test('a pool where something goes wrong holds up no other, and its error is told', async () => {
+    const pools = [await bench.addPool(), await bench.addPool(), await bench.addPool()].toSorted();
+    for (const pool of pools) await bench.acceptOne({ pool });
+    const [broken = ''] = pools;
+    const onPassedOver = (pool: string): void => {
+      if (pool === broken) throw new Error('something is wrong here');
+    };
+    await expect(bench.grant({ onPassedOver })).rejects.toThrow('something is wrong here');
+    expect(await Promise.all(pools.map(async (pool) => (await bench.permitted(pool)).length))).toEqual([0, 1, 1]);
   });
 
   test('a dispatcher whose connection breaks in the middle of a pass is a round that failed, no more', async () => {

@@ -60,8 +60,21 @@ async function oftenEnough<Result>(work: () => Promise<Result>): Promise<Result>
   return await work();
 }
 
-const quote = (value: unknown): string =>
-  `'${(typeof value === 'string' ? value : JSON.stringify(value)).replaceAll("'", "''")}'`;
+/** What a function would say to the database, which it does not. */
+async function valuesOf(speak: (connection: PoolClient) => Promise<unknown>): Promise<readonly unknown[]> {
+  let values: readonly unknown[] = [];
+  const query = async (statement: { values: readonly unknown[] }) => {
+    ({ values } = statement);
+    return { rows: [{}] };
+  };
+  await speak(Object.assign(Object.create(bench.pool), { query }));
+  return values;
+}
+
+function quote(value: unknown): string {
+  const text = Array.isArray(value) ? `{${value.join(',')}}` : String(value);
+  return `'${text.replaceAll("'", "''")}'`;
+}
 
 async function pass(connection: PoolClient, pool: string): Promise<PassCost> {
   await connection.query(beginPass);
@@ -85,12 +98,8 @@ async function pass(connection: PoolClient, pool: string): Promise<PassCost> {
   expect(grants.granted).toHaveLength(50);
   const none = { ...grants, granted: [], flows: [], lanes: [] };
   await oftenEnough(() => carryOut(connection, { pool, grants: none, learned: {}, workingMax: 1, targets: [] }));
-  const [ids, starts] = [grants.granted.map(({ id }) => id), grants.granted.map(({ startAt }) => startAt)];
-  const noted = [grants.nextStartAt, 1, {}, 1, grants.lanes, grants.flows, []].map(quote);
-  const carry = await costOf(
-    connection,
-    `carry_out(${quote(pool)}, '{${ids.join(',')}}', '{${starts.join(',')}}', ${noted.join(', ')})`,
-  );
+  const values = await valuesOf((said) => carryOut(said, { pool, grants, learned: {}, workingMax: 1, targets: [] }));
+  const carry = await costOf(connection, `carry_out(${values.map(quote).join(', ')})`);
   await connection.query('ROLLBACK');
   return { fold, holdings: holdingsCost, heads: headsCost, carry };
 }

@@ -330,9 +330,12 @@ describe('the sketch of durations', () => {
   test('is of the videos that were made, as long as they took', async () => {
     for (let video = 0; video < 11; video += 1) await finished({ agoMs: 20_000 + video * 1_000 });
     await times(3, () => accepted({ agoMs: 50_000 }));
+    await bench.pool.query(
+      `UPDATE jobs SET dispatched_at = submitted_at - interval '300 ms' FROM attempts WHERE attempts.job = jobs.id`,
+    );
     await watchOnce();
     const { durations } = await storedTarget();
-    expect(durations).toMatchObject({ count: 11 });
+    expect(durations).toMatchObject({ count: 11, beforeMs: 300, afterMs: null });
     const sketch = readDurations(durations, { typicalMs: 25_000, longestMs: 900_000 });
     expect(durationAt(sketch, 0.5)).toBeGreaterThan(24_000);
     expect(durationAt(sketch, 0.5)).toBeLessThan(27_000);
@@ -432,7 +435,16 @@ test('a round costs the same after a history of 2,000 attempts and of 50,000', a
   const [stored] = await findTargets(bench.pool);
   const now = stored?.now ?? 0;
   const span = { after: now - limits.breakerWindowMs, submittedAfter: 0 };
-  const query = { pool, name, now, submit: span, outcome: span, dueAfterMs: 70_000, overdueAfterMs: 112_500 };
+  const query = {
+    pool,
+    name,
+    now,
+    submit: span,
+    outcome: span,
+    dueAfterMs: 70_000,
+    overdueAfterMs: 112_500,
+    isProbing: false,
+  };
   const askEvidence = (db: Database): Promise<unknown> => readEvidence(db, [query]);
   const addHistory = (from: number, to: number): Promise<unknown> =>
     bench.pool.query(

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { beginAttempt, endAttempt } from '../../src/db/attempts.ts';
+import { beginPass, readHoldings } from '../../src/db/grants.ts';
+import { inTransaction } from '../../src/db/pool.ts';
 import { type Failure, failureOf } from '../../src/domain/failure.ts';
 import { beginOrder } from '../db/ledger-bench.ts';
 import { connectAgain, createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
@@ -61,6 +63,37 @@ test('while the account wants us away, nobody is granted there; other accounts g
   await bench.pool.query(`UPDATE pools SET learned = '{}' WHERE id = $1`, [pool]);
   expect(await bench.grant()).toBe(2);
 });
+
+test('a refusal counts the starts of the last minute by index, whatever the history', async () => {
+  const pool = await bench.addPool({ outstandingMax: 1_000 });
+  const [job = ''] = await bench.accept({ pool, count: 1 });
+  await bench.grant();
+  await refuse([job], { limit: 'rate' });
+  await bench.pool.query(
+    `INSERT INTO attempts (job, attempt, tenant, pool, target, target_name, provider, token, state, operation, submitted_at,
+                           answered_at, ended_at, evidence, outcome)
+     SELECT $1, n, 'default', $2, 0, 'vendor/model', 'vendor', 't', 'accepted', 'old-' || n, now() - interval '1 hour',
+            now() - interval '1 hour', now() - interval '1 hour', 'callback', 'finished'
+     FROM generate_series(2, 20000) AS n`,
+    [job, pool],
+  );
+  await inTransaction(
+    bench.pool,
+    async (connection) => {
+      const before = await connection.query<{ read: string }>(readAttemptsSql);
+      expect((await readHoldings(connection, pool)).startedLately).toBe(0);
+      const after = await connection.query<{ read: string }>(readAttemptsSql);
+      expect(Number(after.rows[0]?.read) - Number(before.rows[0]?.read)).toBeLessThan(100);
+    },
+    beginPass,
+  );
+});
+
+/** Rows of the ledger that this transaction has looked at. */
+const readAttemptsSql = `SELECT pg_stat_get_xact_tuples_fetched(c.oid) + pg_stat_get_xact_tuples_returned(c.oid)
+    + (SELECT coalesce(sum(pg_stat_get_xact_tuples_fetched(i.indexrelid) + pg_stat_get_xact_tuples_returned(i.indexrelid)), 0)
+       FROM pg_index i WHERE i.indrelid = c.oid) AS read
+  FROM pg_class c WHERE c.oid = 'attempts'::regclass`;
 
 test('a refusal of another kind teaches nothing of limits', async () => {
   const pool = await bench.addPool({ outstandingMax: 10 });

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { etaMsOf, forecastDrain, observedOf, waitMsOf } from '../../src/domain/drain.ts';
+import { etaMsOf, forecastDrain, waitMsOf } from '../../src/domain/drain.ts';
 import { type DurationSketch, meanDuration, sketchQuantiles } from '../../src/domain/durations.ts';
-import { limits } from '../../src/domain/limits.ts';
 
-const nothing = { granted: 0, spanMs: 0 };
+const nothing = { granted: 0, spanMs: 0, error: 0 };
 
 /** Numbers in [0, 1), the same ones for the same seed (mulberry32). */
 function randomOf(seed: number): () => number {
@@ -77,7 +76,7 @@ describe('the share of jobs that are made by their p80', () => {
       const { slots, perMinuteMax } = pool;
       // As after hours in which the line drained as it was to be expected.
       const perMs = Math.min(slots / meanDuration(sketch), perMinuteMax / 60_000);
-      const observed = { granted: perMs * 36_000_000, spanMs: 36_000_000 };
+      const observed = { granted: perMs * 36_000_000, spanMs: 36_000_000, error: 0 };
       const forecast = forecastDrain({ slots, perMinuteMax, underWay, sketch, observed });
       if (forecast === null) throw new Error('no forecast');
       jobs.slice(begun.length).forEach(({ doneAt }, index) => {
@@ -116,7 +115,7 @@ describe('a forecast', () => {
 
   test('is stretched by what was observed, the more the longer', () => {
     const waitOf = (observed: { granted: number; spanMs: number }) => {
-      const forecast = forecastDrain({ ...pool, observed });
+      const forecast = forecastDrain({ ...pool, observed: { ...observed, error: 0 } });
       return forecast === null ? Number.NaN : waitMsOf(forecast, 5_000);
     };
     const unobserved = waitOf(nothing);
@@ -143,16 +142,5 @@ describe('a forecast', () => {
 
   test('is nothing where no slot will ever be free', () => {
     expect(forecastDrain({ ...pool, slots: 0 })).toBeNull();
-  });
-});
-
-describe('what was observed of a line', () => {
-  const every = limits.drainSampleEveryMs;
-
-  test('is of the time in which somebody waited without a break', () => {
-    expect(observedOf([])).toEqual(nothing);
-    expect(observedOf([[1_000, 5]])).toEqual(nothing);
-    const samples = [0, 1, 2, 50, 51, 52].map((time, index) => [time * every, index * 10] as const);
-    expect(observedOf(samples)).toEqual({ granted: 20, spanMs: 2 * every });
   });
 });

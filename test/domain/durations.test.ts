@@ -4,9 +4,11 @@ import {
   dueAfterMs,
   durationAt,
   endsExpected,
+  lengthened,
   meanDuration,
   overdueAfterMs,
   readDurations,
+  readOverhead,
   sketchQuantiles,
 } from '../../src/domain/durations.ts';
 import { limits } from '../../src/domain/limits.ts';
@@ -95,5 +97,20 @@ describe('a sketch of durations', () => {
         expect(durationAt(sketch, quantile)).toBeGreaterThanOrEqual(durationAt(sketch, quantile / 2));
       }),
     );
+  });
+});
+
+describe('what we add to a duration ourselves', () => {
+  test('is what was observed, and nothing where that cannot be read', () => {
+    expect(readOverhead({ count: 5, beforeMs: 120, afterMs: 900 })).toEqual({ beforeMs: 120, afterMs: 900 });
+    const nothing = { beforeMs: 0, afterMs: 0 };
+    for (const json of [undefined, null, 'none', {}, { beforeMs: null, afterMs: -3 }])
+      expect(readOverhead(json)).toEqual(nothing);
+  });
+
+  test('lengthens every video by as much', () => {
+    const sketch = sketchOf(even);
+    expect(durationAt(lengthened(sketch, 500), 0.5)).toBe(durationAt(sketch, 0.5) + 500);
+    expect(meanDuration(lengthened(sketch, 500))).toBeCloseTo(meanDuration(sketch) + 500);
   });
 });

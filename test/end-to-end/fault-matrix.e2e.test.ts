@@ -27,13 +27,12 @@ const stack = useStack(() => ({
  * code. The auditor goes over all of them afterwards.
  */
 test('every fault at every vendor has the outcome that docs/faults.md publishes', { timeout: 300_000 }, async () => {
-  const runs = await Promise.all(
-    faultCases.flatMap((fault) => vendors.map(async (vendor) => ({ fault, vendor, id: await order(vendor, fault) }))),
-  );
-  await stack.untilAllFinal(
-    runs.map(({ id }) => id),
-    { withinMs: 200_000 },
-  );
+  // A refusal for load slows its account down for everybody: those are played when nobody else is under way.
+  const isForLoad = ({ kind }: FaultCase): boolean => kind.includes('429');
+  const runs = [
+    ...(await play(faultCases.filter((fault) => !isForLoad(fault)))),
+    ...(await play(faultCases.filter(isForLoad))),
+  ];
   // What is tidied up after the end, such as a stop at the vendor, is part of the outcome.
   await stack.expectSound();
   const read = await readOutcomes();
@@ -47,6 +46,17 @@ test('every fault at every vendor has the outcome that docs/faults.md publishes'
   });
   await expect(markdown).toMatchFileSnapshot(join(import.meta.dirname, '../../docs/faults.md'));
 });
+
+async function play(faults: readonly FaultCase[]) {
+  const runs = await Promise.all(
+    faults.flatMap((fault) => vendors.map(async (vendor) => ({ fault, vendor, id: await order(vendor, fault) }))),
+  );
+  await stack.untilAllFinal(
+    runs.map(({ id }) => id),
+    { withinMs: 200_000 },
+  );
+  return runs;
+}
 
 /** Patient, but for the fault that patience is for: what is late is then not a race of two targets. */
 async function order(vendor: Vendor, { kind, marker }: FaultCase): Promise<string> {

@@ -36,7 +36,7 @@ test('limits, permits, zombies and the line are shown per pool', async () => {
   expect(text).toContain(`spillway_pool_permits{pool="${pool}",state="live"} 2`);
   expect(text).toContain(`spillway_pool_permits{pool="${pool}",state="zombie"} 1`);
   expect(text).toMatch(new RegExp(`spillway_pool_waiting_jobs\\{pool="${pool}"\\} [47]\\n`));
-  expect(text).toMatch(new RegExp(`spillway_pool_oldest_wait_seconds\\{pool="${pool}"\\} 0\\.\\d+`));
+  expect(text).toMatch(new RegExp(`spillway_pool_next_wait_seconds\\{pool="${pool}"\\} 0\\.\\d+`));
 });
 
 test('while the database is away the scrape succeeds, without what nobody knows', async () => {

@@ -1,3 +1,3 @@
 import { testSeeds } from './seeds-of-file.ts';
 
-testSeeds({ from: 5_001, count: 5_000 });
+testSeeds(1);
