@@ -18,8 +18,8 @@ export interface QueueObject {
 
 /**
  * `waiting_capacity` every slot is taken, or the line has not been looked at yet; `waiting_rate` starts are spaced;
- * `waiting_budget` the cap on spending leaves no room; `waiting_target` every target of its route is left alone for its
- * failures; `waiting_retry` it was told to come back later; `starting` it has left the line.
+ * `waiting_budget` the cap on spending leaves no room; `waiting_target` its target is left alone for its failures,
+ * and no sound one of its route has room; `waiting_retry` it was told to come back later; `starting` it has left the line.
  */
 export type QueueReason =
   | 'waiting_capacity'
