@@ -1,12 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { apiTenant, type Line, openLine, type Owner, ownersOf, readTemplate } from './backlog.ts';
+import { apiTenant, type Line, type Owner, ownersOf } from './backlog.ts';
 import { type Calibration, type CalibrationOptions, readEnds, tellCalibration } from './calibration-report.ts';
 import { lookUp, type Told } from './look-up.ts';
-import type { Program } from './program.ts';
-import { openStage, type Stage, startSpillway, startWorkers } from './stage.ts';
-import { startVendor } from './start-vendor.ts';
+import { onOnePool } from './on-one-pool.ts';
+import { type Stage, startWorkers } from './stage.ts';
 
-const perMinute = 60_000;
 /** How many waiting jobs are asked for in a round, and how often. */
 const askedAtOnce = 20;
 const askEveryMs = 3_000;
@@ -15,26 +13,12 @@ const drainPatience = 5;
 
 /** Whether what a client is told of its place and its time is true: the whole line is drained, so nobody is left out. */
 export async function benchCalibration(options: CalibrationOptions, say: (line: string) => void): Promise<object> {
-  const { temporal, slots, videoSeconds } = options;
-  const wavespeed = { outstanding: slots, per_minute: perMinute };
-  const stage = await openStage({ temporal, catalogue: { kind: 'one-pool', wavespeed, videoSeconds } });
-  const programs: Program[] = [];
-  try {
-    const vendor = await startVendor(stage, { limits: { outstanding: slots, perMinute }, videoSeconds });
-    programs.push(vendor.program, await startSpillway(stage, 'api'));
-    const line = openLine(stage, await readTemplate(stage));
-    try {
-      await line.add(crowd(options));
-      // A job that is shown in Temporal UI for its long wait would look as if it had left the line.
-      programs.push(...(await startWorkers(stage, { count: 1, env: { STUCK_AFTER_SECONDS: '86400' } })));
-      return await tellCalibration(await drain({ stage, line, options }), say);
-    } finally {
-      await line.close();
-    }
-  } finally {
-    for (const program of programs.toReversed()) await program.stop();
-    await stage.stop();
-  }
+  return await onOnePool(options, async ({ stage, line, programs }) => {
+    await line.add(crowd(options));
+    // A job that is shown in Temporal UI for its long wait would look as if it had left the line.
+    programs.push(...(await startWorkers(stage, { count: 1, env: { STUCK_AFTER_SECONDS: '86400' } })));
+    return await tellCalibration(await drain({ stage, line, options }), say);
+  });
 }
 
 function crowd({ jobs, users }: CalibrationOptions): readonly Owner[] {

@@ -4,10 +4,10 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import type { TemporalServerKind } from '../src/embedded/temporal-server-kind.ts';
 import type { FaultPlan } from '../src/simulator/fault.ts';
-import { messageOf, forkProgram, type Program, startProgram } from './program.ts';
+import { messageOf, forkProgram, type Program } from './program.ts';
 import type { BurstPlan, BurstReport } from './burst-client.ts';
 import { root } from './root.ts';
-import { openStage, type Stage, startSpillway } from './stage.ts';
+import { openStage, type Stage, startSimulator, startSpillway } from './stage.ts';
 
 /** Where `wan-2.6` is made, in order: the primary and its fallback. */
 export const primary = 'wavespeed/wan-2.6';
@@ -51,7 +51,7 @@ export async function openFailoverStage(plan: FailoverPlan): Promise<FailoverSta
   try {
     await changeCatalogue(stage.cataloguePath, plan);
     const env = { SIMULATOR_TIME_SCALE: timeScale };
-    programs.push(await startVendors(stage));
+    programs.push(await startSimulator(stage, timeScale));
     programs.push(await startSpillway(stage, 'api', env), await startSpillway(stage, 'worker', env));
   } catch (error) {
     await stop();
@@ -96,24 +96,6 @@ async function changeCatalogue(path: string, { fallback, slots }: FailoverPlan):
     Object.assign(catalogue.targets[name] ?? {}, { patience_seconds: patience });
   }
   await writeFile(path, stringify(catalogue));
-}
-
-async function startVendors(stage: Stage): Promise<Program> {
-  return await startProgram({
-    name: 'simulator',
-    script: join(root, 'dist/main/cli.js'),
-    args: ['simulator'],
-    env: {
-      HOST: '127.0.0.1',
-      SIMULATOR_PORT: String(stage.ports.simulator),
-      SIMULATOR_TIER: 'ultra',
-      SIMULATOR_TIME_SCALE: timeScale,
-      CATALOGUE_PATH: stage.cataloguePath,
-      WAVESPEED_WEBHOOK_SECRET: stage.webhookSecret,
-    },
-    logFile: join(stage.directory, 'simulator.log'),
-    readyText: 'simulator is up',
-  });
 }
 
 async function orderJobs(stage: Stage, jobs: number): Promise<readonly string[]> {

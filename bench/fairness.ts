@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Line, openLine, type Owner, ownersOf, readTemplate } from './backlog.ts';
+import { type Line, type Owner, ownersOf } from './backlog.ts';
 import { type Fairness, type FairnessOptions, readWaits, tellFairness, type Wait } from './fairness-report.ts';
-import type { Program } from './program.ts';
+import { onOnePool } from './on-one-pool.ts';
 import { slotUseOf } from './slot-use.ts';
-import { openStage, type Stage, startSpillway, startWorkers } from './stage.ts';
-import { startVendor, type Vendor } from './start-vendor.ts';
+import { type Stage, startWorkers } from './stage.ts';
+import type { Vendor } from './start-vendor.ts';
 
 const deepTenant = 'a';
 /** Who comes beside A's crowd, in turns. */
@@ -12,30 +12,15 @@ const singlesOwners: readonly (Owner & { readonly kind: Wait['kind'] })[] = [
   { kind: 'other tenant', tenant: 'b', user: '' },
   { kind: 'other user', tenant: deepTenant, user: 'b' },
 ];
-const perMinute = 60_000;
 const submittedWithinMs = 120_000;
 
 /** How long a job waits whose tenant, or user, has no other, beside somebody who has a hundred thousand. */
 export async function benchFairness(options: FairnessOptions, say: (line: string) => void): Promise<object> {
-  const { temporal, slots, videoSeconds } = options;
-  const wavespeed = { outstanding: slots, per_minute: perMinute };
-  const stage = await openStage({ temporal, catalogue: { kind: 'one-pool', wavespeed, videoSeconds } });
-  const programs: Program[] = [];
-  try {
-    const vendor = await startVendor(stage, { limits: { outstanding: slots, perMinute }, videoSeconds });
-    programs.push(vendor.program, await startSpillway(stage, 'api'));
-    const line = openLine(stage, await readTemplate(stage));
-    try {
-      await line.add(ownersOf({ jobs: options.deep, tenant: deepTenant, users: options.users }));
-      programs.push(...(await startWorkers(stage, { count: 1 })));
-      return await tellFairness(await run({ stage, line, vendor, options }), say);
-    } finally {
-      await line.close();
-    }
-  } finally {
-    for (const program of programs.toReversed()) await program.stop();
-    await stage.stop();
-  }
+  return await onOnePool(options, async ({ stage, vendor, line, programs }) => {
+    await line.add(ownersOf({ jobs: options.deep, tenant: deepTenant, users: options.users }));
+    programs.push(...(await startWorkers(stage, { count: 1 })));
+    return await tellFairness(await run({ stage, line, vendor, options }), say);
+  });
 }
 
 interface Running {

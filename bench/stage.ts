@@ -121,8 +121,8 @@ export async function startWorkers(
   return workers;
 }
 
-/** The vendor: its largest account, and videos that take a third of a second. */
-export async function startSimulator(stage: Stage): Promise<Program> {
+/** The vendor: its largest account, and videos that take a third of a second, unless they are to take longer. */
+export async function startSimulator(stage: Stage, timeScale = '0.005'): Promise<Program> {
   return await startProgram({
     name: 'simulator',
     script: join(root, 'dist/main/cli.js'),
@@ -131,7 +131,7 @@ export async function startSimulator(stage: Stage): Promise<Program> {
       HOST: '127.0.0.1',
       SIMULATOR_PORT: String(stage.ports.simulator),
       SIMULATOR_TIER: 'ultra',
-      SIMULATOR_TIME_SCALE: '0.005',
+      SIMULATOR_TIME_SCALE: timeScale,
       CATALOGUE_PATH: stage.cataloguePath,
       WAVESPEED_WEBHOOK_SECRET: stage.webhookSecret,
     },

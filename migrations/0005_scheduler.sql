@@ -126,10 +126,6 @@ ALTER TABLE permits ADD COLUMN target_name text COLLATE "C" NOT NULL DEFAULT '';
 UPDATE permits SET target_name = coalesce(jobs.route -> permits.target::int ->> 'name', '')
 FROM jobs WHERE jobs.id = permits.job;
 
--- What the health watch reads once a second: the last minutes, whatever the history.
-CREATE INDEX attempts_by_answer ON attempts (answered_at) WHERE answered_at IS NOT NULL;
-CREATE INDEX attempts_by_end ON attempts (ended_at) WHERE ended_at IS NOT NULL;
-
 -- The one writer of arrivals: no way into the line or out of it can be forgotten.
 CREATE FUNCTION note_arrivals() RETURNS trigger
 LANGUAGE plpgsql AS $$

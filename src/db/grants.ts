@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import type { Throttle } from '../domain/account-limits.ts';
-import type { Lane } from '../domain/fair-order.ts';
+import type { Lane } from '../domain/lanes.ts';
 import type { PoolState } from '../domain/grants.ts';
 import { noteDepths } from './depths.ts';
-import { moment, only } from './sql.ts';
+import { lanesOf, moment, only } from './sql.ts';
 
 /**
  * The statements of a grant pass, in the order in which they run inside one transaction; `readHeads` and `carryOut` follow.
@@ -173,8 +173,7 @@ export async function readHoldings(connection: pg.PoolClient, pool: string): Pro
                        AND submitted_at > (SELECT clock_timestamp()) - interval '1 minute' AND state <> 'refused'
                    ) AS ended WHERE targets.pool = $1)
               ELSE 0 END)::int AS "startedLately",
-             (SELECT coalesce(jsonb_agg(jsonb_build_object('class', class, 'virtualTime', virtual_time, 'tag', tag)), '[]')
-              FROM lanes WHERE pool = $1) AS lanes,
+             ${lanesOf('$1')} AS lanes,
              (SELECT coalesce(jsonb_agg(jsonb_build_object(
                        'name', name, 'outstandingMax', outstanding_max, 'perMinuteMax', per_minute_max,
                        'nextStartAt', ${moment('next_start_at')}, 'admits', admits, 'waitReason', wait_reason,

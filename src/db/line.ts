@@ -1,8 +1,8 @@
-import type { Lane } from '../domain/fair-order.ts';
+import type { Lane } from '../domain/lanes.ts';
 import { limits } from '../domain/limits.ts';
 import type { LineShare } from '../domain/line-share.ts';
 import type { Database } from './pool.ts';
-import { only } from './sql.ts';
+import { lanesOf, only } from './sql.ts';
 
 /** A pool and who waits for it. Its cost grows with the flows that wait, so it is read now and then only. */
 export interface StoredLine {
@@ -119,8 +119,7 @@ const lineSql = `
     GROUP BY class, target, tenant
   )
   SELECT coalesce(working_max, outstanding_max) AS "outstandingMax", per_minute_max AS "perMinuteMax",
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('class', class, 'virtualTime', virtual_time, 'tag', tag)), '[]')
-     FROM lanes WHERE pool = $1) AS lanes,
+    ${lanesOf('$1')} AS lanes,
     (SELECT coalesce(json_agg(json_build_object(${group},
               'class', class, 'target', target, 'tenant', tenant, 'weight', weight, 'clock', clock, 'groups', groups)), '[]')
      FROM shared) AS shares,

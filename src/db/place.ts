@@ -1,9 +1,9 @@
 import type { JobId } from '../domain/job.ts';
 import { limits } from '../domain/limits.ts';
-import type { Lane } from '../domain/fair-order.ts';
+import type { Lane } from '../domain/lanes.ts';
 import type { Depth } from '../domain/flow-depth.ts';
 import type { Database } from './pool.ts';
-import { millis } from './sql.ts';
+import { lanesOf, millis } from './sql.ts';
 
 /** A ticket that waits, and where: all of it read without a lock, and in as many pages however long the line is. */
 export interface WaitingPlace {
@@ -66,8 +66,7 @@ export async function findPlace(db: Database, jobId: JobId): Promise<WaitingPlac
                         UNION ALL
                         (SELECT id FROM tickets WHERE ${inLine} AND tickets.accepted_at < coalesce(later.from_at, 'infinity')
                          ORDER BY accepted_at DESC NULLS LAST, id DESC LIMIT 1)) AS ends) END) AS depth,
-                  (SELECT coalesce(jsonb_agg(jsonb_build_object('class', class, 'virtualTime', virtual_time, 'tag', tag)), '[]')
-                   FROM lanes WHERE lanes.pool = mine.pool) AS lanes
+                  ${lanesOf('mine.pool')} AS lanes
            FROM tickets mine
            LEFT JOIN flows flow ON ${ofFlow('flow')}
            CROSS JOIN LATERAL (

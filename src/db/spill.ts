@@ -1,10 +1,11 @@
 import type pg from 'pg';
-import type { Flow, Lane } from '../domain/fair-order.ts';
+import type { Flow } from '../domain/fair-order.ts';
+import type { Lane } from '../domain/lanes.ts';
 import { limits } from '../domain/limits.ts';
 import type { Spill, SpillOverlap, Spills, SpillTicket } from '../domain/spill.ts';
 import type { SpillState } from '../domain/spill-room.ts';
 import type { Database } from './pool.ts';
-import { moment, only } from './sql.ts';
+import { lanesOf, moment, only } from './sql.ts';
 
 /** A line that somebody may leave now. */
 export interface SpillSource {
@@ -231,8 +232,7 @@ const leaversSql = `
     ) AS oldest WHERE source.is_open
   )
   SELECT
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('class', class, 'virtualTime', virtual_time, 'tag', tag)), '[]')
-     FROM lanes WHERE pool = $1) AS lanes,
+    ${lanesOf('$1')} AS lanes,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
               'id', tickets.id::text, 'class', tickets.priority, 'tenant', tickets.tenant, 'caller', tickets.caller,
               'target', tickets.target_name, 'isOverlap', tickets.kind = 'overlap', 'options', elsewhere.options,

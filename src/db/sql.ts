@@ -10,6 +10,12 @@ export function millis(expression: string): string {
   return `(extract(epoch FROM ${expression}) * 1000)::float8`;
 }
 
+/** SQL for the classes of a pool as the domain's `Lane`s, in JSON. */
+export function lanesOf(pool: string): string {
+  return `(SELECT coalesce(jsonb_agg(jsonb_build_object('class', class, 'virtualTime', virtual_time, 'tag', tag)), '[]')
+     FROM lanes WHERE lanes.pool = ${pool})`;
+}
+
 /** SQL for a moment as milliseconds since the epoch; `-infinity` is the oldest that there is, and zero will do for it. */
 export function moment(expression: string): string {
   return `coalesce(extract(epoch FROM nullif(${expression}, '-infinity'))::double precision * 1000, 0)`;

@@ -15,6 +15,7 @@ import { limits } from '../domain/limits.ts';
 import { readHeads } from '../db/read-heads.ts';
 import { growAccount, hearAccount, limitsInForce } from '../domain/account-limits.ts';
 import { chooseGrants, type Grants, hasRoom, type PoolState, roomOf, type WaitReason } from '../domain/grants.ts';
+import { throwTogether } from './throw-together.ts';
 
 export interface GrantPassDeps {
   readonly pool: pg.Pool;
@@ -39,8 +40,7 @@ export async function grantPass(deps: GrantPassDeps): Promise<number> {
       return 0;
     });
   }
-  if (errors.length > 0)
-    throw errors.length === 1 ? errors[0] : new AggregateError(errors, 'several pools could not be granted');
+  throwTogether(errors, 'several pools could not be granted');
   return granted;
 }
 
@@ -85,14 +85,11 @@ async function grantOfPool(
 
 /** What is new of the targets: a line waits for what its first head was passed over for. */
 function notesOf(holdings: Holdings, { passedOver, targetsNextStartAt }: Grants): readonly TargetNote[] {
-  const notes = holdings.targets.map(({ name, waitReason }) => ({
-    name,
-    nextStartAt: targetsNextStartAt.get(name) ?? null,
-    reason: passedOver.find(({ target }) => target === name)?.reason ?? null,
-    isNew:
-      targetsNextStartAt.has(name) || waitReason !== (passedOver.find(({ target }) => target === name)?.reason ?? null),
-  }));
-  return notes.filter(({ isNew }) => isNew);
+  return holdings.targets.flatMap(({ name, waitReason }) => {
+    const nextStartAt = targetsNextStartAt.get(name) ?? null;
+    const reason = passedOver.find(({ target }) => target === name)?.reason ?? null;
+    return nextStartAt === null && reason === waitReason ? [] : [{ name, nextStartAt, reason }];
+  });
 }
 
 function countReasons({ passedOver }: Grants): ReadonlyMap<WaitReason, number> {

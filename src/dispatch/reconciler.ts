@@ -21,6 +21,7 @@ import { settleJob } from '../db/settle.ts';
 import { failureOf } from '../domain/failure.ts';
 import { isJobId } from '../domain/job.ts';
 import { endOf, type Progress, ProviderUnreachableError, type VideoProvider } from '../providers/provider.ts';
+import { throwTogether } from './throw-together.ts';
 
 export type Repair = 'closed_workflow' | 'lost_workflow' | 'leaked_permit' | 'zombie_ended' | 'zombie_expired';
 
@@ -55,8 +56,7 @@ export async function reconcile(deps: ReconcilerDeps): Promise<boolean> {
 async function eachInTurn(repairs: readonly (() => Promise<void>)[]): Promise<void> {
   const errors: unknown[] = [];
   for (const repair of repairs) await repair().catch((error: unknown) => errors.push(error));
-  if (errors.length > 1) throw new AggregateError(errors, 'several repairs failed');
-  if (errors.length > 0) throw errors[0];
+  throwTogether(errors, 'several repairs failed');
 }
 
 const watermark = 'closed_workflows';

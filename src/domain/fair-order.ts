@@ -1,36 +1,9 @@
-import { priorities } from './job.ts';
-
-/**
- * The shares of the classes, in the order of `priorities`, while all of them wait. The shares are the ageing: the last class
- * has its 73rd of the starts however long the others' lines are, and nothing is rewritten while it waits.
- */
-const classWeights: Readonly<Record<(typeof priorities)[number], number>> = { high: 64, normal: 8, low: 1 };
-
-/** A priority class of a pool. Times are virtual: one unit is one grant, divided by a weight. */
-export interface Lane {
-  /** The index in `priorities`. */
-  readonly class: number;
-  /** What it was served. */
-  readonly virtualTime: number;
-  /** The largest start tag of a flow that was served in it. */
-  readonly tag: number;
-}
-
-/** Whom fairness is between: a tenant's end user, in a class. */
-export interface FlowKey {
-  readonly class: number;
-  readonly tenant: string;
-  readonly caller: string;
-}
+import { type FlowKey, type Lane, type TenantShare, weightOf } from './lanes.ts';
+import { type KeyedFlow, keysOf, openTab, type Tab, type TaggedFlow } from './tab.ts';
 
 /** A flow as far as it waits for one target. */
-export interface Flow<Ticket> extends FlowKey {
+export interface Flow<Ticket> extends TaggedFlow {
   readonly target: string;
-  readonly weight: number;
-  /** Its start tag: the virtual time from which on it is served next. */
-  readonly tag: number;
-  /** The start tag of the next flow of its tenant that comes, or waits on after it was served. */
-  readonly tenantTag: number;
   /** Its next tickets, the oldest first: all of them when there are fewer than were asked for. */
   readonly heads: readonly Ticket[];
   /** Whether more of them may wait behind these. */
@@ -44,11 +17,6 @@ export interface ServedFlow extends FlowKey {
   readonly served: Readonly<Record<string, number>>;
   /** Targets for which nobody of it waits any more. */
   readonly emptied: readonly string[];
-}
-
-/** Where a tenant stands in a class: all its flows together are charged by one clock. */
-export interface TenantShare extends Omit<FlowKey, 'caller'> {
-  readonly tag: number;
 }
 
 export interface FairOrder<Ticket> {
@@ -82,12 +50,8 @@ export interface Waiting<Ticket> {
   readonly isClosed?: (target: string) => boolean;
 }
 
-interface Line<Ticket> {
+interface Line<Ticket> extends KeyedFlow {
   readonly flow: Flow<Ticket>;
-  /** Of the flow, whatever the target. */
-  readonly key: string;
-  /** Of its tenant in its class. */
-  readonly tenantKey: string;
   served: number;
   isOut: boolean;
 }
@@ -103,47 +67,28 @@ export function createFairOrder<Ticket>(waiting: Waiting<Ticket>): FairOrder<Tic
   const lines = waiting.flows.map(openLine);
   const isServable = (line: Line<Ticket>): boolean => isIn(line) && waiting.isClosed?.(line.flow.target) !== true;
   const busy = new Set(lines.filter(isServable).map(({ flow }) => flow.class));
-  const lanes = openLanes(waiting);
+  const tab = openTab(openLanes(waiting));
   const linesOf = groupBy(lines, ({ flow }) => flow.class);
   const linesOfFlow = groupBy(lines, ({ key }) => key);
-  const tags = new Map<string, number>();
-  const shares = new Map<string, TenantShare>();
 
-  const tagOf = ({ flow, key }: Line<Ticket>): number => tags.get(key) ?? flow.tag;
-  const serve = (line: Line<Ticket>, lane: Lane): void => {
-    const { flow, key, tenantKey } = line;
-    // Who could not be served for a while, because of its target, comes first once, and is charged from now on.
-    const tag = Math.max(tagOf(line), lane.tag);
-    lanes.set(lane.class, { ...lane, virtualTime: finishOf(lane), tag });
+  const serve = (line: Line<Ticket>): void => {
     line.served += 1;
-    line.isOut ||= line.served >= flow.heads.length;
-    const turn = 1 / flow.weight;
-    const next = Math.max(shares.get(tenantKey)?.tag ?? flow.tenantTag, tag + turn);
-    tags.set(key, next);
-    const { class: index, tenant } = flow;
-    shares.set(tenantKey, { class: index, tenant, tag: linesOfFlow.get(key)?.some(waitsOn) ? next + turn : next });
+    line.isOut ||= line.served >= line.flow.heads.length;
+    tab.charge(line, linesOfFlow.get(line.key)?.some(waitsOn) ?? false);
   };
   return {
     next() {
-      const lane = leastBy([...lanes.values()], (one) =>
-        linesOf.get(one.class)?.some(isIn) ? finishOf(one) : Infinity,
-      );
-      const line = lane && leastBy(linesOf.get(lane.class) ?? [], (one) => (one.isOut ? Infinity : tagOf(one)));
+      const lane = leastBy(tab.lanes(), (one) => (linesOf.get(one.class)?.some(isIn) ? finishOf(one) : Infinity));
+      const line = lane && leastBy(linesOf.get(lane.class) ?? [], (one) => (one.isOut ? Infinity : tab.tagOf(one)));
       const head = line && headOf(line);
-      if (lane === undefined || line === undefined || head === undefined) return undefined;
-      return { ...head, serve: () => serve(line, lane), skip: () => void (line.isOut = true) };
+      if (line === undefined || head === undefined) return undefined;
+      return { ...head, serve: () => serve(line), skip: () => void (line.isOut = true) };
     },
     rest: () => lines.filter(isIn).flatMap((line) => headOf(line) ?? []),
-    lanes: () => liftIdle([...lanes.values()], busy),
-    flows: () => served(lines, tags),
-    shares: () => [...shares.values()],
+    lanes: () => liftIdle(tab.lanes(), busy),
+    flows: () => served(lines, tab),
+    shares: () => tab.shares(),
   };
-}
-
-/** The weight of a class by its index. */
-export function weightOf(index: number): number {
-  const name = priorities[index];
-  return name === undefined ? 1 : classWeights[name];
 }
 
 function finishOf({ class: index, virtualTime }: Lane): number {
@@ -151,9 +96,7 @@ function finishOf({ class: index, virtualTime }: Lane): number {
 }
 
 function openLine<Ticket>(flow: Flow<Ticket>): Line<Ticket> {
-  const { class: index, tenant, caller } = flow;
-  const tenantKey = JSON.stringify([index, tenant]);
-  return { flow, key: JSON.stringify([index, tenant, caller]), tenantKey, served: 0, isOut: flow.heads.length === 0 };
+  return { flow, ...keysOf(flow), served: 0, isOut: flow.heads.length === 0 };
 }
 
 function waitsOn({ flow, served }: Line<unknown>): boolean {
@@ -181,12 +124,12 @@ function groupBy<Item, Key>(items: readonly Item[], keyOf: (item: Item) => Key):
 }
 
 /** The classes by their index; one that is new begins where the least served is. */
-function openLanes<Ticket>({ lanes: given, flows }: Waiting<Ticket>): Map<number, Lane> {
+function openLanes<Ticket>({ lanes: given, flows }: Waiting<Ticket>): readonly Lane[] {
   const begin = given.length === 0 ? 0 : Math.min(...given.map(({ virtualTime }) => virtualTime));
   const lanes = new Map(given.map((lane) => [lane.class, lane]));
   for (const { class: index } of flows)
     if (!lanes.has(index)) lanes.set(index, { class: index, virtualTime: begin, tag: 0 });
-  return lanes;
+  return [...lanes.values()];
 }
 
 /** A class that nobody could be served in saves up nothing: it stands where the least served of the others does. */
@@ -199,10 +142,10 @@ function liftIdle(lanes: readonly Lane[], busy: ReadonlySet<number>): readonly L
 }
 
 /** One entry a flow that was served, or at a target of which nobody is left. */
-function served<Ticket>(lines: readonly Line<Ticket>[], tags: ReadonlyMap<string, number>): readonly ServedFlow[] {
+function served<Ticket>(lines: readonly Line<Ticket>[], tab: Tab): readonly ServedFlow[] {
   const flows = new Map<string, ServedFlow>();
   for (const line of lines) {
-    const { class: index, tenant, caller, target, tag, heads, hasMore } = line.flow;
+    const { class: index, tenant, caller, target, heads, hasMore } = line.flow;
     const isEmptied = !hasMore && line.served === heads.length;
     if (line.served === 0 && !isEmptied) continue;
     const { key } = line;
@@ -210,7 +153,7 @@ function served<Ticket>(lines: readonly Line<Ticket>[], tags: ReadonlyMap<string
       class: index,
       tenant,
       caller,
-      tag: tags.get(key) ?? tag,
+      tag: tab.tagOf(line),
       served: {},
       emptied: [],
     };

@@ -1,4 +1,5 @@
-import { createFairOrder, type TenantShare, type Flow, type Lane, type ServedFlow, type Turn } from './fair-order.ts';
+import { createFairOrder, type Flow, type ServedFlow, type Turn } from './fair-order.ts';
+import type { TenantShare, Lane } from './lanes.ts';
 import { limits } from './limits.ts';
 import { intervalMs, isSpent, type Rate, sound, startsLeft } from './rate.ts';
 

@@ -1,4 +1,4 @@
-import { type Lane, weightOf } from './fair-order.ts';
+import { type Lane, weightOf } from './lanes.ts';
 import { type FlowPlace, type LineShare, turnInShare, turnsBefore, turnsOf, withFloor } from './line-share.ts';
 
 /** Everybody who waits in a pool and can overtake each other, as they were a moment ago. */

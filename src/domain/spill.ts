@@ -1,6 +1,8 @@
-import { createFairOrder, type Flow, type Lane, type ServedFlow, type TenantShare, weightOf } from './fair-order.ts';
+import { createFairOrder, type Flow, type ServedFlow } from './fair-order.ts';
+import type { Lane, TenantShare } from './lanes.ts';
 import { limits } from './limits.ts';
 import { openRooms, type PlaceKey, type SpillState } from './spill-room.ts';
+import { type KeyedFlow, keysOf, openTab } from './tab.ts';
 
 /** A ticket that may leave its line now: it has waited long enough, or its target's breakers do not admit everybody. */
 export interface SpillTicket {
@@ -61,6 +63,7 @@ export function chooseSpills(snapshot: SpillSnapshot): Spills {
   const flowOf = new Map(flows.flatMap((flow) => flow.heads.map(({ id }) => [id, flow])));
   const order = createFairOrder({ lanes: snapshot.lanes, flows });
   const tab = openTab(snapshot.lanes);
+  const charged = new Map<string, KeyedFlow>();
   const moves: Spill[] = [];
 
   for (let turn = order.next(); turn !== undefined; turn = order.next()) {
@@ -69,12 +72,28 @@ export function chooseSpills(snapshot: SpillSnapshot): Spills {
     const stays = rooms.stays(from);
     const goal = stays ? undefined : move(ticket, from);
     const flow = flowOf.get(ticket.id);
-    if (goal !== undefined && goal.pool !== pool && flow !== undefined) tab.charge(flow);
+    if (goal !== undefined && goal.pool !== pool && flow !== undefined) charge({ flow, ...keysOf(flow) });
     if (stays || goal !== undefined) turn.serve();
     else turn.skip();
   }
   for (const overlap of snapshot.overlaps) move(overlap, { pool, name: overlap.target });
-  return { moves, stranded: strandedOf(snapshot), ...tab.charged() };
+  return {
+    moves,
+    stranded: strandedOf(snapshot),
+    lanes: tab.lanes().filter((lane) => !snapshot.lanes.includes(lane)),
+    flows: [...charged.values()].map(chargedFlow),
+    shares: tab.shares(),
+  };
+
+  function charge(keyed: KeyedFlow): void {
+    tab.charge(keyed, true);
+    charged.set(keyed.key, keyed);
+  }
+
+  function chargedFlow(keyed: KeyedFlow): Spills['flows'][number] {
+    const { class: index, tenant, caller } = keyed.flow;
+    return { class: index, tenant, caller, tag: tab.tagOf(keyed) };
+  }
 
   function canGo(from: PlaceKey): (ticket: SpillTicket) => boolean {
     return ({ options }) => options.some((option) => rooms.hasRoom(option, from));
@@ -92,30 +111,4 @@ export function chooseSpills(snapshot: SpillSnapshot): Spills {
 function strandedOf({ flows, overlaps }: SpillSnapshot): readonly string[] {
   const tickets = [...flows.flatMap(({ heads }) => heads), ...overlaps];
   return tickets.filter(({ options }) => options.length === 0).map(({ id }) => id);
-}
-
-/** What classes and flows have become: only those that were charged. */
-function openTab(given: readonly Lane[]) {
-  const lanes = new Map(given.map((lane) => [lane.class, lane]));
-  const flows = new Map<string, Omit<ServedFlow, 'served' | 'emptied'>>();
-  const shares = new Map<string, TenantShare>();
-  return {
-    charge(flow: Flow<SpillTicket>): void {
-      const { class: index, tenant, caller } = flow;
-      const lane = lanes.get(index);
-      if (lane === undefined) return;
-      const [key, tenantKey] = [JSON.stringify([index, tenant, caller]), JSON.stringify([index, tenant])];
-      const tag = Math.max(flows.get(key)?.tag ?? flow.tag, lane.tag);
-      lanes.set(index, { ...lane, virtualTime: lane.virtualTime + 1 / weightOf(index), tag });
-      const turn = 1 / flow.weight;
-      const next = Math.max(shares.get(tenantKey)?.tag ?? flow.tenantTag, tag + turn);
-      flows.set(key, { class: index, tenant, caller, tag: next });
-      shares.set(tenantKey, { class: index, tenant, tag: next + turn });
-    },
-    charged: () => ({
-      lanes: [...lanes.values()].filter((lane) => !given.includes(lane)),
-      flows: [...flows.values()],
-      shares: [...shares.values()],
-    }),
-  };
 }

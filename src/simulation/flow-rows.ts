@@ -1,4 +1,4 @@
-import type { FlowKey } from '../domain/fair-order.ts';
+import type { FlowKey } from '../domain/lanes.ts';
 import type { WaitingTicket } from '../domain/grants.ts';
 import type { Placed } from './ordered-flows.ts';
 

@@ -1,4 +1,5 @@
-import type { Flow, Lane } from '../domain/fair-order.ts';
+import type { Flow } from '../domain/fair-order.ts';
+import type { Lane } from '../domain/lanes.ts';
 import type { Grants, WaitingTicket } from '../domain/grants.ts';
 import { createFlowRows, type FlowRow, insertTicket, type LineTicket, removeTicket } from './flow-rows.ts';
 import { createOrderedFlows, type OrderedFlows } from './ordered-flows.ts';

@@ -1,19 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { etaMsOf, forecastDrain, waitMsOf } from '../../src/domain/drain.ts';
 import { type DurationSketch, meanDuration, sketchQuantiles } from '../../src/domain/durations.ts';
+import { seeded } from '../support/seeded.ts';
 
 const nothing = { granted: 0, spanMs: 0, error: 0 };
-
-/** Numbers in [0, 1), the same ones for the same seed (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Vendor {
   readonly medianMs: number;
@@ -26,7 +16,7 @@ function sampleMs({ medianMs, sigma }: Vendor, random: () => number): number {
 }
 
 function sketchOf(vendor: Vendor): DurationSketch {
-  const random = randomOf(99);
+  const random = seeded(99);
   const made = Array.from({ length: 4_000 }, () => sampleMs(vendor, random)).toSorted((a, b) => a - b);
   const quantilesMs = sketchQuantiles.map((quantile) => made[Math.floor(quantile * made.length)] ?? 0);
   return { observed: 300, quantilesMs, longestMs: 100 * vendor.medianMs };
@@ -40,7 +30,7 @@ interface Pool {
 
 /** Serves so many in order, and says when each was started and made. */
 function serve({ slots, perMinuteMax, vendor }: Pool, { count, seed }: { count: number; seed: number }) {
-  const random = randomOf(seed);
+  const random = seeded(seed);
   const freeAt = Array.from({ length: slots }, () => 0);
   let nextStartAt = 0;
   return Array.from({ length: count }, () => {

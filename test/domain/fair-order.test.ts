@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createFairOrder, type FlowKey, type Lane } from '../../src/domain/fair-order.ts';
+import { createFairOrder } from '../../src/domain/fair-order.ts';
+import type { FlowKey, Lane } from '../../src/domain/lanes.ts';
 
 /** Of the classes by their index: high, normal, low. */
 const shares = [64, 8, 1];

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createFairOrder, type Flow, type Lane } from '../../src/domain/fair-order.ts';
+import { createFairOrder, type Flow } from '../../src/domain/fair-order.ts';
+import type { Lane } from '../../src/domain/lanes.ts';
 import type { FlowGroup, LineShare } from '../../src/domain/line-share.ts';
 import { positionOf } from '../../src/domain/place.ts';
 

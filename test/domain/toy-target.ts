@@ -17,6 +17,7 @@ import {
   type TargetEvidence,
   type TargetHealth,
 } from '../../src/domain/target-health.ts';
+import { seeded } from '../support/seeded.ts';
 
 /** What becomes of one attempt. Neutral: neither for nor against the target. */
 export interface Fate {
@@ -55,7 +56,7 @@ const abandonedAfterMs = 180_000;
 
 /** Lives for so many seconds of virtual time, judged once in each, as the health watch does it on real rows. */
 export function live(target: ToyTarget, seconds: number): readonly Moment[] {
-  const random = randomFrom(target.seed ?? 1);
+  const random = seeded(target.seed ?? 1);
   const sketch = sketchOf(target.past ?? []);
   let attempts: Attempt[] = [];
   const moments: Moment[] = [];
@@ -202,19 +203,8 @@ export function takesAMinute(random: () => number): number {
 }
 
 export const pastMinutes = (seed = 99): readonly number[] => {
-  const random = randomFrom(seed);
+  const random = seeded(seed);
   return Array.from({ length: 300 }, () => takesAMinute(random));
 };
 
 export const p95OfMinutes = durationAt(sketchOf(pastMinutes()), 0.95);
-
-/** Mulberry32: the same numbers for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

@@ -1,4 +1,4 @@
-import { weightOf } from '../../src/domain/fair-order.ts';
+import { weightOf } from '../../src/domain/lanes.ts';
 import { limits } from '../../src/domain/limits.ts';
 import { priorities } from '../../src/domain/job.ts';
 import type { PassSeen, PoolRow, TicketRow } from './model-tables.ts';
