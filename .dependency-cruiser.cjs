@@ -24,7 +24,7 @@ const law = {
       'node:stream/promises',
     ],
   },
-  webhooks: { rooms: ['domain'], packages: ['node:crypto'] },
+  webhooks: { rooms: ['domain', 'db'], packages: ['node:crypto'] },
   db: { rooms: ['domain'], packages: ['pg', 'node-pg-migrate', 'node:fs/promises', 'node:path'] },
   activities: {
     rooms: [
@@ -51,7 +51,7 @@ const law = {
     ],
   },
   dispatch: {
-    rooms: ['contracts', 'domain', 'db', 'providers/provider\\.ts$', 'logger\\.ts$'],
+    rooms: ['contracts', 'domain', 'db', 'webhooks', 'providers/provider\\.ts$', 'logger\\.ts$'],
     packages: ['@temporalio/client', '@temporalio/common', 'pg', 'pino', 'prom-client', 'node:*'],
   },
   api: {
@@ -77,6 +77,9 @@ const law = {
       'pino',
       'prom-client',
       'ws',
+      'helmet',
+      'swagger-ui-dist',
+      '@asteasolutions/zod-to-openapi',
       '@temporalio/client',
       '@temporalio/common',
       'node:*',

@@ -18,6 +18,7 @@ COPY --from=build /app/dist ./dist
 COPY package.json models.yaml ./
 COPY migrations ./migrations
 COPY assets ./assets
+COPY page ./page
 USER node
 EXPOSE 8080 9090
 # Node itself and no npm around it, so that SIGTERM arrives.

@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Four suites. `unit` needs nothing but Node; `simulation` too, for a minute of both processors; `integration` uses a real
- * Postgres, a real Temporal server and the simulator over HTTP; `end-to-end` starts and kills real processes. Unit tests
+ * Five suites. `unit` needs nothing but Node; `simulation` too, for a minute of both processors; `integration` uses a real
+ * Postgres, a real Temporal server and the simulator over HTTP; `end-to-end` starts and kills real processes; `contract` has
+ * Schemathesis make up requests for them. Unit tests
  * share their modules: to load them anew for each of a hundred files takes longer than the tests.
  */
 export default defineConfig({
@@ -11,7 +12,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.{int,e2e,sim}.test.ts'], maxWorkers: 2, isolate: false },
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.{int,e2e,sim,contract}.test.ts'], maxWorkers: 2, isolate: false },
       },
       {
         extends: true,
@@ -36,6 +37,15 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'contract',
+          include: ['test/contract/**/*.contract.test.ts'],
+          globalSetup: ['test/support/global-setup.ts'],
+          hookTimeout: 120_000,
         },
       },
     ],

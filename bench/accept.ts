@@ -6,12 +6,15 @@ import type { LoadPlan, LoadReport } from './load-generator.ts';
 import { root } from './root.ts';
 import { openStage, type Stage, startSpillway } from './stage.ts';
 import { rounded, table } from './table.ts';
+import { createTenant } from './tenant.ts';
 import { committedTransactions } from './transactions.ts';
 
 export interface AcceptOptions {
   readonly ratePerSecond: number;
   readonly seconds: number;
   readonly selfie: boolean;
+  /** By the operator's key, for a tenant without limits and budgets. */
+  readonly bare: boolean;
 }
 
 const warmUpSeconds = 3;
@@ -21,8 +24,10 @@ export async function benchAccept(options: AcceptOptions, say: (line: string) =>
   const stage = await openStage({ temporal: false });
   try {
     const transactionsBefore = await committedTransactions(stage.databaseUrl);
+    const apiKey = options.bare ? stage.apiKey : await createTenant(stage);
     const api = await startSpillway(stage, 'api');
-    const { report, cpu } = await offerLoad(stage, { programs: [api], plan: planOf(stage, options) });
+    const plan = { ...planOf(stage, options), apiKey };
+    const { report, cpu } = await offerLoad(stage, { programs: [api], plan });
     await api.stop();
     const transactions = (await committedTransactions(stage.databaseUrl)) - transactionsBefore;
     const lost = (await countLost(stage)).lost;
@@ -61,7 +66,8 @@ function tell(say: (line: string) => void, { options, report, cpu, transactions,
   const { p50, p90, p99, p999, max } = percentilesOf(report.latenciesMs);
   const counted = report.latenciesMs.length;
   const form = options.selfie ? 'multipart with a selfie' : 'JSON';
-  say(`accept: ${options.ratePerSecond} requests/s for ${options.seconds} s, ${form}, open loop`);
+  const tenant = options.bare ? 'the operator’s key' : 'a tenant with limits and budgets';
+  say(`accept: ${options.ratePerSecond} requests/s for ${options.seconds} s, ${form}, ${tenant}, open loop`);
   say('  latency from the scheduled moment of each request to the end of its answer, 3 s of warm-up left out\n');
   say(
     table([

@@ -67,7 +67,7 @@ export function openLine(stage: Stage, template: Template): Line {
       const inserted: InsertedJob[] = [];
       for (let from = 0; from < owners.length; from += jobsOfStatement) {
         const jobs = owners.slice(from, from + jobsOfStatement).map((owner) => jobOf(template, owner));
-        inserted.push(...(await insertJobs(pool, jobs)));
+        inserted.push(...(await insertJobs(pool, jobs)).filter((job) => job.refusal === null));
       }
       wakeUps.send('grant');
       return inserted;

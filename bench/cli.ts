@@ -6,6 +6,7 @@ import { benchDispatch } from './dispatch.ts';
 import { benchFailover } from './failover.ts';
 import { benchFairness } from './fairness.ts';
 import {
+  bare,
   bench as name,
   count,
   duration,
@@ -23,12 +24,19 @@ import { plotGrants } from './grants-plot.ts';
 import { benchLifecycle } from './lifecycle.ts';
 import { benchPlan } from './plan.ts';
 import { readTier } from './tiers.ts';
+import { benchOverload } from './overload.ts';
+import { benchRead } from './read.ts';
+import { benchStream } from './stream.ts';
 import { benchUtilisation } from './utilisation.ts';
 import type { VariantName } from './variants.ts';
 
 const usage = `Usage: npm run bench -- <bench>
 
   accept       POST /v1/videos, open loop      --rate 2000 --seconds 30 [--selfie: multipart, at --rate 200]
+               by a tenant's key, with limits and budgets  [--bare: by the operator's, without]
+  overload     three times what it can take    --seconds 60 --rate 1000 (the first step on the way to the peak)
+  read         GET beside POST, open loops     --rate 2000 --posts 500 --seconds 20
+  stream       settled to told; idle streams   --rate 20 --seconds 20 --streams 5000
   dispatch     acceptance to POST, slots free  --rate 10 --seconds 30
   lifecycle    jobs at once, API to settled    --jobs 1000 --rounds 2 --submitting 50 [--only ours|textbook|bare]
   burst        accept while dispatch runs      --count 100000 --rate 2000 --users 5000 --tier silver --video-seconds 6
@@ -54,7 +62,21 @@ const say = (line: string): void => console.log(line);
 const benches: Readonly<Record<string, () => Promise<object>>> = {
   accept: async () => {
     const ratePerSecond = count('rate', selfie ? 200 : 2_000);
-    return await benchAccept({ ratePerSecond, seconds: count('seconds', 30), selfie }, say);
+    return await benchAccept({ ratePerSecond, seconds: count('seconds', 30), selfie, bare }, say);
+  },
+  overload: async () =>
+    await benchOverload({ seconds: count('seconds', 60), stepSeconds: 8, firstRate: count('rate', 1_000) }, say),
+  read: async () => {
+    const options = { readsPerSecond: count('rate', 2_000), postsPerSecond: count('posts', 500) };
+    return await benchRead({ ...options, seconds: count('seconds', 20) }, say);
+  },
+  stream: async () => {
+    const options = {
+      ratePerSecond: count('rate', 20),
+      seconds: count('seconds', 20),
+      streams: count('streams', 5_000),
+    };
+    return await benchStream({ ...options, temporal: await temporalServer() }, say);
   },
   dispatch: async () => {
     const options = { ratePerSecond: count('rate', 10), seconds: count('seconds', 30) };

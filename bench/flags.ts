@@ -15,6 +15,8 @@ const { positionals, values } = parseArgs({
     submitting: { type: 'string' },
     users: { type: 'string' },
     slots: { type: 'string' },
+    posts: { type: 'string' },
+    streams: { type: 'string' },
     deep: { type: 'string' },
     grants: { type: 'string' },
     held: { type: 'string' },
@@ -26,6 +28,7 @@ const { positionals, values } = parseArgs({
     'drain-seconds': { type: 'string' },
     only: { type: 'string', multiple: true, default: [] },
     selfie: { type: 'boolean', default: false },
+    bare: { type: 'boolean', default: false },
     learned: { type: 'boolean', default: false },
     'learned-rate': { type: 'boolean', default: false },
     pinned: { type: 'boolean', default: false },
@@ -37,7 +40,7 @@ const { positionals, values } = parseArgs({
 
 /** The words and switches of the command line. */
 export const [bench = ''] = positionals;
-export const { only, pinned, plot, selfie, tier } = values;
+export const { bare, only, pinned, plot, selfie, tier } = values;
 export const isBuilt = values['no-build'];
 /** The dimension in which the catalogue is to be wrong. */
 export const learned: 'outstanding' | 'rate' | undefined = values['learned-rate']
@@ -48,7 +51,7 @@ export const learned: 'outstanding' | 'rate' | undefined = values['learned-rate'
 
 type NumberFlag = Exclude<
   keyof typeof values,
-  'only' | 'selfie' | 'learned' | 'learned-rate' | 'pinned' | 'plot' | 'no-build' | 'temporal' | 'tier'
+  'only' | 'bare' | 'selfie' | 'learned' | 'learned-rate' | 'pinned' | 'plot' | 'no-build' | 'temporal' | 'tier'
 >;
 
 /** A whole number above zero, or what it is without the flag. */

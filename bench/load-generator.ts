@@ -17,6 +17,8 @@ export interface LoadPlan {
   readonly selfie?: string;
   /** Where the ids go that were answered with 202, a line each. */
   readonly idsFile: string;
+  /** A file of ids of videos to read in turn, instead of making any. */
+  readonly readIdsFile?: string;
 }
 
 /** The warm-up is over: what is counted begins. */
@@ -75,6 +77,7 @@ async function offer(plan: LoadPlan): Promise<LoadReport> {
         lastAnswerAt = performance.now();
         if (index >= skipped) latenciesMs[index - skipped] = lastAnswerAt - dueAt(index);
         if (status === 202) ids.push(location.slice('/v1/videos/'.length));
+        else if (status === 200) return;
         else errors[fault ?? String(status)] = (errors[fault ?? String(status)] ?? 0) + 1;
       }),
     );
@@ -102,7 +105,17 @@ async function offer(plan: LoadPlan): Promise<LoadReport> {
 
 type MakeRequest = (index: number) => Dispatcher.DispatchOptions;
 
-async function requestsOf({ apiKey, selfie, users }: LoadPlan): Promise<MakeRequest> {
+async function requestsOf(plan: LoadPlan): Promise<MakeRequest> {
+  return plan.readIdsFile === undefined ? await postsOf(plan) : await readsOf(plan, plan.readIdsFile);
+}
+
+async function readsOf({ apiKey }: LoadPlan, file: string): Promise<MakeRequest> {
+  const ids = (await readFile(file, 'utf8')).split('\n');
+  const headers = { authorization: `Bearer ${apiKey}` };
+  return (index) => ({ method: 'GET', path: `/v1/videos/${ids[index % ids.length]}`, headers });
+}
+
+async function postsOf({ apiKey, selfie, users }: LoadPlan): Promise<MakeRequest> {
   const common = { method: 'POST', path: '/v1/videos' } as const;
   const headers = (contentType: string): Record<string, string> => ({
     authorization: `Bearer ${apiKey}`,

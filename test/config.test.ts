@@ -104,6 +104,18 @@ describe('what is given', () => {
     expect(readConfig({ SIMULATOR_URL: 'http://127.0.0.1:8090/' }).config.simulatorUrl).toBe('http://127.0.0.1:8090');
   });
 
+  test('without a static key the API may be public where tenants have keys of their own', () => {
+    const { config } = readConfig({ REQUIRE_KEYS: 'true' });
+    expect(config.api).toMatchObject({ host: '0.0.0.0', requireKeys: true });
+    expect(readConfig({ REQUIRE_KEYS: 'true', HOST: '10.0.0.5' }).config.api.host).toBe('10.0.0.5');
+  });
+
+  test('pages of the listed origins may call, and of no other', () => {
+    const { config } = readConfig({ CORS_ORIGINS: 'https://app.example.com, http://localhost:3000' });
+    expect(config.api.corsOrigins).toEqual(['https://app.example.com', 'http://localhost:3000']);
+    expect(readConfig({}).config.api.corsOrigins).toEqual([]);
+  });
+
   test.each(['127.0.0.1', '::1', 'localhost'])('%s needs no key', (HOST) => {
     expect(readConfig({ HOST }).config.api.host).toBe(HOST);
   });
@@ -117,6 +129,8 @@ describe('what is wrong', () => {
       TEMPORAL_UI_URL: 'nowhere',
       PUBLIC_URL: 'nowhere',
       SPILLWAY_API_KEY: 'short',
+      REQUIRE_KEYS: 'perhaps',
+      CORS_ORIGINS: 'https://app.example.com, https://*.example.com/',
       S3_ENDPOINT: 'minio',
       S3_PUBLIC_ENDPOINT: 'minio',
       S3_PATH_STYLE: 'perhaps',
@@ -130,11 +144,13 @@ describe('what is wrong', () => {
     }).split('\n');
     expect(new Set(lines.map((line) => line.split(':')[0]))).toEqual(
       new Set([
+        'CORS_ORIGINS',
         'LOG_LEVEL',
         'OPS_PORT',
         'PORT',
         'PUBLIC_URL',
         'RECONCILE_EVERY_SECONDS',
+        'REQUIRE_KEYS',
         'S3_ENDPOINT',
         'S3_PATH_STYLE',
         'S3_PUBLIC_ENDPOINT',
@@ -154,6 +170,17 @@ describe('what is wrong', () => {
       expect(messageOf({ [name]: url })).toBe(`${name}: has to begin with http:// or https://`);
   });
 
+  test.each([
+    '*',
+    'https://*.example.com',
+    'https://app.example.com/',
+    'app.example.com',
+    'null',
+    'https://a.example,',
+  ])('%s is no origin', (origins) =>
+    expect(messageOf({ CORS_ORIGINS: origins })).toMatch(/^CORS_ORIGINS: has to be origins/),
+  );
+
   test('never shows a secret', () => {
     expect(messageOf({ SPILLWAY_API_KEY: 'tooshort' })).not.toContain('tooshort');
   });
@@ -169,5 +196,34 @@ describe('what is wrong', () => {
   ])('$why is refused, with what to do', ({ why: _why, names, ...environment }) => {
     const message = messageOf(environment);
     for (const name of names) expect(message).toContain(name);
+  });
+});
+
+describe('the keys that webhook secrets are sealed with', () => {
+  const base64 = Buffer.alloc(32, 7).toString('base64');
+
+  test('are read in their order, the current one first', () => {
+    const { encryptionKeys } = readConfig({ ENCRYPTION_KEYS: `k2:${base64}, k1:${base64}` }).secrets;
+    expect(encryptionKeys.map(({ id, key }) => [id, key.byteLength])).toEqual([
+      ['k2', 32],
+      ['k1', 32],
+    ]);
+    expect(readConfig({}).secrets.encryptionKeys).toEqual([]);
+  });
+
+  test.each(['k1', `k1:${base64.slice(4)}`, `:${base64}`, `k1:${base64},k1:${base64}`, `k1:${base64},`])(
+    'are refused as %s, without a word of what they are',
+    (keys) => {
+      const message = messageOf({ ENCRYPTION_KEYS: keys });
+      expect(message).toContain('ENCRYPTION_KEYS: has to be id:base64');
+      expect(message).not.toContain(base64.slice(4, 20));
+    },
+  );
+
+  test('webhooks to our own network are refused in production', () => {
+    expect(messageOf({ WEBHOOK_ALLOW_PRIVATE: 'true', NODE_ENV: 'production' })).toContain(
+      'WEBHOOK_ALLOW_PRIVATE is set',
+    );
+    expect(readConfig({ WEBHOOK_ALLOW_PRIVATE: 'true' }).config.webhookAllowPrivate).toBe(true);
   });
 });

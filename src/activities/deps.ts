@@ -18,6 +18,10 @@ export interface ActivityDeps {
   /** Where providers reach us. Absent: no callback is registered, the poll alone carries every job. */
   readonly publicUrl?: string;
   readonly log: Logger;
+  /** A provider was asked how an attempt at this target stands. */
+  readonly onPolled?: (target: string) => void;
+  /** Called after a commit that wrote events of a job: whoever follows it is to be told. */
+  readonly onEvents?: () => void;
   /** Whom to wake when something was queued: the dispatcher of this process. */
   readonly onQueued: () => void;
 }

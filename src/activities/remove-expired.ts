@@ -1,6 +1,7 @@
 import type { RetentionActivities } from '../contracts/enforce-retention.ts';
 import * as db from '../db/retention.ts';
 import type { Database } from '../db/pool.ts';
+import { forgetDeliveries } from '../db/webhook-deliveries.ts';
 import { limits } from '../domain/limits.ts';
 import { inputKeysOf } from '../storage/input-keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -27,13 +28,17 @@ export function createRemoveExpired(deps: RetentionDeps): RetentionActivities['r
       note: db.deleteUploads,
     });
     const all = [assets, inputs, uploads];
+    const webhooks = await forgetDeliveries(deps.db, {
+      daysKept: limits.webhookDaysKept,
+      count: limits.retentionBatchMax,
+    });
     const removed = { assets: assets.count, inputs: inputs.count, uploads: uploads.count };
-    deps.log.info(removed, 'removed what had expired');
+    deps.log.info({ ...removed, webhooks }, 'removed what had expired');
     const errors = all.flatMap((batch) => batch.errors);
     if (errors.length > 0) {
       throw new Error(`${errors.length} objects could not be removed: look at the object store`, { cause: errors[0] });
     }
-    return { ...removed, isMore: all.some(({ isFull }) => isFull) };
+    return { ...removed, isMore: webhooks >= limits.retentionBatchMax || all.some(({ isFull }) => isFull) };
   };
 }
 

@@ -25,6 +25,7 @@ export function createStopAttempt(deps: ActivityDeps): Activities['stopAttempt']
       await endAttempt(deps.db, { jobId, attempt, evidence: 'check', ...endOf(progress) });
     // What a stopped job costs differs between vendors, so it is booked as if it had been made.
     if (progress?.kind === 'failed') await endAttempt(deps.db, { jobId, attempt, evidence: 'stop', outcome: 'lost' });
+    deps.onEvents?.();
   };
 }
 

@@ -44,7 +44,7 @@ export function createStoreAsset(deps: StoreDeps): Activities['storeAsset'] {
   };
 }
 
-export type StoreDeps = Pick<ActivityDeps, 'db' | 'providers' | 'remoteFiles' | 'store' | 'log'>;
+export type StoreDeps = Pick<ActivityDeps, 'db' | 'providers' | 'remoteFiles' | 'store' | 'log' | 'onEvents'>;
 
 interface Task {
   readonly deps: StoreDeps;
@@ -64,6 +64,7 @@ async function store(task: Task): Promise<StoreAnswer> {
     const file = await openVideo(task);
     const copied = await copyVideo(file, { store: deps.store, key, signal, onBytes });
     const verdict = await keepAsset(deps.db, { ...place, key, ...copied });
+    deps.onEvents?.();
     if (verdict === 'job_final') await deps.store.remove(key);
     deps.log.info({ job: place.jobId, attempt: place.attempt, bytes: copied.bytes, verdict }, 'copied');
     return answerOf({ verdict });
@@ -139,6 +140,7 @@ function missing(vendorCode: string): Error {
 
 async function giveUp({ deps, place }: Task, failure: Failure): Promise<StoreAnswer> {
   const verdict = await failAsset(deps.db, { ...place, failure });
+  deps.onEvents?.();
   deps.log.warn(
     { job: place.jobId, attempt: place.attempt, failure, verdict: verdict.verdict },
     'video can not be kept',

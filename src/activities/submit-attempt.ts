@@ -70,6 +70,7 @@ async function submit(deps: SubmitDeps, order: SubmitOrder): Promise<SubmitAnswe
     seed: job.request.seed === undefined ? seed : null,
     runBudgetMs: runBudgetMs(job.route),
   });
+  deps.onEvents?.();
   if (begun.verdict !== 'go') return answerOf(begun);
 
   await deps.onPoint?.('begun');
@@ -78,6 +79,7 @@ async function submit(deps: SubmitDeps, order: SubmitOrder): Promise<SubmitAnswe
   await deps.onPoint?.('answered');
   deps.log.info({ job: order.jobId, attempt: order.attempt, target: target.name, outcome: outcome.kind }, 'submitted');
   const answer = await recorded(() => record(deps, order, outcome));
+  deps.onEvents?.();
   await deps.onPoint?.('recorded');
   return answer;
 }

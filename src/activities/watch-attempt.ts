@@ -37,10 +37,12 @@ interface Look {
 }
 
 async function poll({ deps, order, provider, target }: Look, operation: string): Promise<AttemptReport | undefined> {
+  deps.onPolled?.(target.name);
   const progress = await reachable(() => provider.check({ operation, model: target.vendorModel }));
   if (progress === undefined || progress.kind === 'running') return undefined;
   if (progress.kind === 'queued') return { outcome: 'queued' };
   await endAttempt(deps.db, { ...order, evidence: 'check', operation, ...endOf(progress) });
+  deps.onEvents?.();
   // Somebody else may have ended it in the same moment: the ledger has the outcome that counts.
   const standing = await findAttemptToCheck(deps.db, order.jobId, order.attempt);
   return standing === undefined ? lost() : reportOf(standing);
@@ -54,6 +56,7 @@ async function adopt(look: Look): Promise<AttemptReport | undefined> {
   if (found === undefined) return undefined;
   const [only] = found;
   if (only !== undefined && found.length === 1 && (await adoptFromList(deps.db, { ...order, ...only }))) {
+    deps.onEvents?.();
     deps.log.info({ job: order.jobId, attempt: order.attempt }, 'adopted an ambiguous submit from the list');
     return await poll(look, only.operation);
   }
@@ -82,6 +85,7 @@ async function decide({ deps, order, attempt, target }: Look): Promise<AttemptRe
   const policy = target.unknownPolicy;
   if (attempt.resolvedBy === 'grace_wait') return undefined;
   const stands = await decideUnknown(deps.db, { ...order, policy });
+  deps.onEvents?.();
   // What was heard meanwhile, the next poll reads in the ledger.
   if (!stands || policy === 'wait') return undefined;
   deps.log.warn({ job: order.jobId, attempt: order.attempt, policy }, 'gave an ambiguous submit up');

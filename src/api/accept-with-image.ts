@@ -27,6 +27,8 @@ export interface JobToAccept {
   readonly job: NewJob;
   readonly image: InputImage | undefined;
   readonly wait: DatabaseWait;
+  /** Another try of the same request may be accepting the job under the same id: its picture is not ours to remove. */
+  readonly isShared: boolean;
 }
 
 /**
@@ -34,21 +36,21 @@ export interface JobToAccept {
  * has its picture. Where no job came of it, it goes; where that is in doubt it stays, and goes by its note if need be.
  */
 export async function acceptWithImage(deps: AcceptDeps, order: JobToAccept): Promise<AcceptOutcome> {
-  const { job, wait } = order;
+  const { job, wait, isShared } = order;
   const input = await inputOf(deps, order);
   try {
     const outcome = await deps.acceptor.submit({ ...job, ...input }, wait.leftMs());
     if (outcome.kind !== 'accepted') await discard(deps.app, input.inputImage);
     return outcome;
   } catch (error) {
-    if (isProofOfNoJob(error)) await discard(deps.app, input.inputImage);
+    if (isProofOfNoJob(error) && !isShared) await discard(deps.app, input.inputImage);
     throw problemOfBatch(error);
   }
 }
 
 type Input = Pick<NewJob, 'inputImage' | 'inputUrl'>;
 
-async function inputOf(deps: AcceptDeps, { job, image, wait }: JobToAccept): Promise<Input> {
+async function inputOf(deps: AcceptDeps, { job, image, wait, isShared }: JobToAccept): Promise<Input> {
   if (image === undefined) return { inputImage: null, inputUrl: null };
   if (image.kind === 'url') return { inputImage: null, inputUrl: image.url };
   const { id, tenant } = job;
@@ -56,23 +58,23 @@ async function inputOf(deps: AcceptDeps, { job, image, wait }: JobToAccept): Pro
   const bytes = image.kind === 'bytes' ? image.bytes.length : image.bytesPromised;
   // Before the first byte: whoever dies from here to the job's own row leaves nothing that nobody would remove.
   await deps.keeper.keep({ id, tenant, key, bytes, secondsKept: limits.uploadSecondsKept }, wait.leftMs());
-  await wait.besides(place(deps.app, { key, image }));
+  await wait.besides(place(deps.app, { key, image, isShared }));
   return { inputImage: key, inputUrl: null };
 }
 
-interface Placement {
+interface Placement extends Pick<JobToAccept, 'isShared'> {
   readonly key: string;
   readonly image: Exclude<InputImage, { kind: 'url' }>;
 }
 
-async function place(app: AcceptDeps['app'], { key, image }: Placement): Promise<void> {
+async function place(app: AcceptDeps['app'], { key, image, isShared }: Placement): Promise<void> {
   try {
     if (image.kind === 'bytes') await storeAnswered(write(app, key, image.bytes));
     // A copy of its own for each job: an upload may be named in many requests, and ends by its own clock.
     else if (!(await storeAnswered(app.store.copy(image.key, key))))
       throw uploadNotFound(image.pointer, 'The upload has just expired. Create another one.');
   } catch (error) {
-    await discard(app, key);
+    if (!isShared) await discard(app, key);
     throw error;
   }
 }

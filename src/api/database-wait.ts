@@ -16,8 +16,8 @@ export interface DatabaseWait {
 }
 
 /** Begins the wait of one request. */
-export function beginDatabaseWait(): DatabaseWait {
-  let deadline = performance.now() + limits.databaseWaitMsMax;
+export function beginDatabaseWait(waitMsMax: number = limits.databaseWaitMsMax): DatabaseWait {
+  let deadline = performance.now() + waitMsMax;
   const leftMs = (): number => Math.max(0, deadline - performance.now());
   return {
     leftMs,

@@ -1,9 +1,10 @@
 import { findPlace } from '../db/place.ts';
 import { findJob, type JobView } from '../db/read-jobs.ts';
-import type { OwnedJob } from '../domain/job.ts';
+import type { JobId, OwnedJob } from '../domain/job.ts';
 import type { DatabaseWait } from './database-wait.ts';
 import type { AppDeps } from './deps.ts';
 import { videoNotFound } from './job-path.ts';
+import type { JobReader } from './job-reader.ts';
 import type { LineViews } from './line-views.ts';
 import type { QueueContext } from './queue-object.ts';
 import { isOver, type SpendCap } from './spend-cap.ts';
@@ -23,28 +24,43 @@ export async function findOwnJob({ pool }: Pick<AppDeps, 'pool'>, { owned, wait 
 }
 
 export interface FindVideoDeps extends Pick<AppDeps, 'pool' | 'servedBySimulator'> {
+  readonly jobs: JobReader;
   readonly spendCap: SpendCap;
   readonly lines: LineViews;
 }
 
-/** Reads a job as its owner sees it. Only one that waits, or is about to start, has a place. */
-export async function findVideo(deps: FindVideoDeps, query: JobQuery): Promise<VideoObject> {
-  const job = await findOwnJob(deps, query);
-  const isToStart = job.phase === 'queued' || job.isWaiting;
-  const queue = isToStart ? await findQueue(deps, { ...query, pool: job.route[0]?.pool ?? '' }) : {};
+/** Reads a job as its owner sees it. */
+export async function findVideo(deps: FindVideoDeps, { owned, wait }: JobQuery): Promise<VideoObject> {
+  const job = await wait.answered(deps.jobs.read(owned));
+  if (job === undefined) throw videoNotFound();
+  return await videoOf(deps, job, wait);
+}
+
+/** A job that was read, as its owner sees it. Only one that waits, or is about to start, has a place. */
+export async function videoOf(deps: FindVideoDeps, job: JobView, wait: DatabaseWait): Promise<VideoObject> {
+  const queue = isToStart(job) ? await findQueue(deps, { id: job.id, wait, pool: job.route[0]?.pool ?? '' }) : {};
   return videoObject(job, { ...queue, servedBySimulator: deps.servedBySimulator ?? false });
 }
 
-/** @param query with the pool that the job begins in, for one that has left the line already */
-async function findQueue(
-  { pool, spendCap, lines }: FindVideoDeps,
-  query: JobQuery & { readonly pool: string },
-): Promise<QueueContext> {
-  const { owned, wait } = query;
+/** Its place costs a few statements of its own. */
+export function isToStart(job: JobView): boolean {
+  return job.phase === 'queued' || job.isWaiting;
+}
+
+interface PlaceQuery {
+  readonly id: JobId;
+  readonly wait: DatabaseWait;
+  /** That the job begins in, for one that has left the line already. */
+  readonly pool: string;
+}
+
+async function findQueue({ pool, spendCap, lines }: FindVideoDeps, query: PlaceQuery): Promise<QueueContext> {
+  const { id, wait } = query;
   const [place, leftUsdMicros] = await Promise.all([
-    wait.answered(findPlace(pool, owned.id)),
+    wait.answered(findPlace(pool, id)),
     wait.answered(spendCap.leftUsdMicros()),
   ]);
   const line = await wait.answered(lines.read(place?.pool ?? query.pool));
-  return { place, line, isOverBudget: place !== undefined && isOver(leftUsdMicros, place.priceUsdMicros) };
+  const isOverBudget = place !== undefined && (place.isOverBudget || isOver(leftUsdMicros, place.priceUsdMicros));
+  return { place, line, isOverBudget };
 }

@@ -44,9 +44,10 @@ function repeated(name: string) {
 
 /** What can't be read stays text, and the schema says what it should have been. */
 function valueOf(name: string, text: string): unknown {
-  if (numbers.has(name)) return /^-?\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : text;
+  if (numbers.has(name)) return /^-?\d{1,15}(\.\d{1,20})?(e[+-]?\d{1,3})?$/i.test(text) ? Number(text) : text;
   if (name === 'audio') return text === 'true' ? true : text === 'false' ? false : text;
-  if (name === 'metadata' || (name === 'fallback' && text.startsWith('['))) return jsonOr(text);
+  if (name === 'metadata') return jsonOr(text);
+  if (name === 'fallback' && text !== 'auto' && text !== 'none') return text.startsWith('[') ? jsonOr(text) : [text];
   return text;
 }
 

@@ -1,35 +1,40 @@
 import { hash } from 'node:crypto';
 import type { Request } from 'express';
-import type { Idempotency } from '../db/accept.ts';
 import { limits } from '../domain/limits.ts';
 import type { ImageReference } from './image-reference.ts';
-import { fieldProblem } from './problem.ts';
+import { fieldProblem, type Problem } from './problem.ts';
 import { isObject } from './read-json.ts';
 import type { VideoWish } from './schemas.ts';
 
-/** The caller's key, bare or as the quoted string of the draft standard. Undefined: none was sent. */
+/**
+ * The caller's key (draft-ietf-httpapi-idempotency-key-header-07): a quoted string as structured fields have it, or bare,
+ * as most send it. Both name the same key. Undefined: none was sent.
+ */
 export function idempotencyKeyOf(request: Request): string | undefined {
-  const header = request.get('idempotency-key');
+  const [header, ...others] = request.headersDistinct['idempotency-key'] ?? [];
   if (header === undefined) return undefined;
-  const key = /^"(.*)"$/.exec(header)?.[1] ?? header;
-  if (/^[\x21-\x7e]+$/.test(key) && key.length <= limits.idempotencyKeyCharsMax) return key;
-  const message = `The header has to be 1 to ${limits.idempotencyKeyCharsMax} visible ASCII characters.`;
-  throw fieldProblem('invalid_idempotency_key', '/Idempotency-Key', message);
+  if (others.length > 0) throw invalidKey('The header has to be there once.');
+  const key = header.startsWith('"') ? unquoted(header) : header;
+  if (key !== undefined && /^[\x21-\x7e]+$/.test(key) && key.length <= limits.idempotencyKeyCharsMax) return key;
+  throw invalidKey(
+    `The header has to be 1 to ${limits.idempotencyKeyCharsMax} visible ASCII characters, bare or as a quoted string.`,
+  );
 }
 
-/** What a repeated key is compared by: everything that was asked for, whatever its order and encoding were. */
-export function idempotencyOf(
-  key: string | undefined,
-  wish: VideoWish,
-  reference: ImageReference | undefined,
-): Idempotency | null {
-  if (key === undefined) return null;
-  const asked = canonicalJson({
-    path: '/v1/videos',
-    wish,
-    image: reference === undefined ? null : digestOf(reference),
-  });
-  return { key, fingerprint: hash('sha256', asked) };
+/** A string of structured fields (RFC 8941, section 3.3.3): backslashes stand before quotes and backslashes only. */
+function unquoted(header: string): string | undefined {
+  const content = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)?.[1];
+  return content?.replaceAll(/\\(["\\])/g, '$1');
+}
+
+function invalidKey(message: string): Problem {
+  return fieldProblem('invalid_idempotency_key', '/Idempotency-Key', message);
+}
+
+/** What repeated requests are compared by: everything that was asked for, whatever its order and encoding were. */
+export function fingerprintOf(wish: VideoWish, reference: ImageReference | undefined): string {
+  const image = reference === undefined ? null : digestOf(reference);
+  return hash('sha256', canonicalJson({ path: '/v1/videos', wish, image }));
 }
 
 /** The form counts: what lies behind a URL may have changed since. */

@@ -3,6 +3,7 @@ import { callerUrlPolicy, checkUrl, HostileUrlError } from '../providers/hostile
 import { fieldProblem } from './problem.ts';
 import { isObject } from './read-json.ts';
 import { imageTooLarge } from './read-multipart.ts';
+import { findTextFault } from './text-check.ts';
 
 /** How a request names its picture: with its bytes, still unchecked; by a URL; or by the id of an upload. */
 export type ImageReference =
@@ -32,6 +33,9 @@ export function splitImage(body: Readonly<Record<string, unknown>>): SplitBody {
 function referenceOfObject(reference: Readonly<Record<string, unknown>>): ImageReference {
   const { image_url: url, file_id: file, ...unknown } = reference;
   const [stranger] = Object.keys(unknown);
+  // Nobody has looked at the texts of the reference yet, and what can't be stored can't be repeated either.
+  const fault = stranger === undefined ? undefined : findTextFault({ [stranger]: null }, `/${field}`);
+  if (fault !== undefined) throw fieldProblem('invalid_request', fault.pointer, fault.message);
   if (stranger !== undefined)
     throw fieldProblem('invalid_request', `/${field}/${stranger.slice(0, 128)}`, 'The field is unknown.');
   if (file === undefined) return referenceOfUrl(url, `/${field}/image_url`);

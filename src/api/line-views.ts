@@ -7,10 +7,13 @@ import { within } from './database-wait.ts';
 export interface LineViews {
   /** Undefined: nothing is known of that pool. Never rejects. */
   read(pool: string): Promise<StoredLine | undefined>;
+  /** What is known already, for whoever does not wait; one that is older than this is read anew for the next. */
+  peek(pool: string, ageMsMax: number): StoredLine | undefined;
 }
 
 interface View {
   line: StoredLine | undefined;
+  readAt: number;
   /** From then on it is read anew, while this one is still told. */
   freshUntil: number;
   /** From then on whoever asks waits for the new one. */
@@ -28,15 +31,27 @@ export function createLineViews(pool: Database, clock: () => number): LineViews 
   const views = new Map<string, View>();
   return {
     async read(id) {
-      const view = views.get(id) ?? { line: undefined, freshUntil: never, goodUntil: never, reading: undefined };
-      views.set(id, view);
+      const view = viewOf(id);
       if (clock() >= view.freshUntil) view.reading ??= refresh(id, view);
       // Whoever asked for a job is not to fail for its place.
       if (clock() >= view.goodUntil)
         await within(view.reading ?? Promise.resolve(), limits.lineWaitMsMax).catch(() => undefined);
       return view.line;
     },
+    peek(id, ageMsMax) {
+      const view = viewOf(id);
+      if (clock() >= Math.max(view.freshUntil, view.readAt + ageMsMax)) view.reading ??= refresh(id, view);
+      return view.line;
+    },
   };
+
+  function viewOf(id: string): View {
+    const known = views.get(id);
+    if (known !== undefined) return known;
+    const view: View = { line: undefined, readAt: never, freshUntil: never, goodUntil: never, reading: undefined };
+    views.set(id, view);
+    return view;
+  }
 
   /** A database that does not answer is for the rest of the request to find out: an older view will do here. */
   async function refresh(id: string, view: View): Promise<void> {
@@ -48,6 +63,7 @@ export function createLineViews(pool: Database, clock: () => number): LineViews 
     } finally {
       const tookMs = performance.now() - startedAt;
       const keptMs = Math.min(Math.max(tookMs / limits.lineViewTimeShare, limits.lineViewMsMin), limits.lineViewMsMax);
+      view.readAt = clock();
       view.freshUntil = clock() + keptMs;
       view.goodUntil = clock() + 2 * keptMs;
       view.reading = undefined;

@@ -8,6 +8,8 @@ export interface OpsDeps {
   readonly pool: Database;
   readonly temporalReady: () => Promise<boolean>;
   readonly registry: Registry;
+  /** What others in this process tell in the same format. Empty where they don't. */
+  readonly furtherMetrics?: () => Promise<string>;
   /** True from the signal to stop: load balancers look elsewhere while the last requests end. */
   readonly isClosing?: () => boolean;
 }
@@ -24,7 +26,8 @@ export function createOpsApp(deps: OpsDeps): Express {
     response.status(readiness.status === 'ready' ? 200 : 503).json(readiness);
   });
   handler.get('/metrics', async (_request, response) => {
-    response.type(deps.registry.contentType).send(await deps.registry.metrics());
+    const [ours, theirs = ''] = await Promise.all([deps.registry.metrics(), deps.furtherMetrics?.()]);
+    response.type(deps.registry.contentType).send(`${ours}${theirs}`);
   });
   return handler;
 }

@@ -1,6 +1,8 @@
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import type { Logger } from 'pino';
+import { limits } from '../domain/limits.ts';
 import { type ProblemCode, problemKinds } from './problem-kinds.ts';
+import { redactUrl } from './redact-url.ts';
 
 /** One field at fault. */
 export interface FieldError {
@@ -69,12 +71,22 @@ export function answerProblems(settings: ProblemSettings): ErrorRequestHandler {
 function send(problem: Problem, request: Request, response: Response): void {
   const { status } = problemKinds[problem.kind];
   if (problem.detail.headers) response.set(problem.detail.headers);
+  if (lasting.has(problem.kind)) response.set('x-should-retry', 'false');
   if (!request.complete) disposeOfBody(request, response);
+  const [instance] = redactUrl(request.originalUrl).split('?');
   response
     .status(status)
     .type('application/problem+json')
-    .send(JSON.stringify(bodyOf(problem, request, response)));
+    .send(JSON.stringify(bodyOfProblem(problem, { requestId: requestIdOf(response), instance })));
 }
+
+/** OpenAI's client repeats a 409 and a 429 at once, twice. These don't pass that soon. */
+const lasting: ReadonlySet<ProblemCode> = new Set([
+  'budget_exceeded',
+  'spend_cap_reached',
+  'not_supported_here',
+  'video_not_ready',
+]);
 
 /** Bytes of a refused body that are still read: a client that is cut off while it sends never sees the answer. */
 const refusedBytesMax = 32 * 1024 * 1024;
@@ -85,7 +97,14 @@ function disposeOfBody(request: Request, response: Response): void {
   else response.set('connection', 'close');
 }
 
-function bodyOf(problem: Problem, request: Request, response: Response): Record<string, unknown> {
+export interface ProblemPlace {
+  readonly requestId: string;
+  /** The path, without its query: that may hold a token. Undefined: nobody could read it. */
+  readonly instance?: string | undefined;
+}
+
+/** The document itself, with the `error` member that OpenAI's client makes its own errors of. */
+export function bodyOfProblem(problem: Problem, { requestId, instance }: ProblemPlace): Record<string, unknown> {
   const { status, title } = problemKinds[problem.kind];
   const { errors = [], detail = title, code = problem.kind } = problem.detail;
   return {
@@ -93,9 +112,9 @@ function bodyOf(problem: Problem, request: Request, response: Response): Record<
     title,
     status,
     detail,
-    instance: request.originalUrl.split('?')[0],
+    ...(instance === undefined ? {} : { instance: instance.slice(0, limits.instanceCharsMax) }),
     code,
-    request_id: requestIdOf(response),
+    request_id: requestId,
     ...(errors.length > 0 && { errors }),
     error: { message: detail, type: dialectType(status), code, param: dialectParam(errors[0]) },
   };

@@ -1,96 +1,109 @@
-import { countQueued, findQueueCaps, type QueueCaps, type QueuedQuery } from '../db/queue-caps.ts';
+import { countOutstanding } from '../db/outstanding.ts';
+import { countQueued, type QueueCaps, type QueuedQuery } from '../db/queue-caps.ts';
 import type { Database } from '../db/pool.ts';
 import { limits } from '../domain/limits.ts';
-import { within } from './database-wait.ts';
+import type { Caller } from './caller.ts';
+import { createJobCounts, type JobCount } from './job-counts.ts';
 import { Problem } from './problem.ts';
+
+/** How many jobs a tenant may have: in line, in line of one of its users, and not final. Null: as many as there are. */
+export interface JobCaps extends QueueCaps {
+  readonly outstandingMax: number | null;
+}
+
+/** As many as there are. */
+export const noJobCaps: JobCaps = { queuedMax: null, queuedPerUserMax: null, outstandingMax: null };
+
+export interface Newcomer {
+  readonly caller: Caller;
+  /** The tenant's end user; empty: none was named. */
+  readonly user: string;
+}
 
 /** Keeps a tenant, or one of its users, from filling the line. */
 export interface QueueGate {
-  /** Throws when as many jobs wait as may. Counts the one that comes. */
-  check(caller: { readonly tenant: string; readonly caller: string }): Promise<void>;
+  /** Throws when there are as many jobs as may. Counts the one that comes, and says what is left after it. */
+  check(newcomer: Newcomer): Promise<readonly CapStanding[]>;
+  /** How many jobs of a user wait, if that is known already. */
+  peekWaiting(newcomer: Newcomer): number | undefined;
 }
 
-/** As many may wait as there are. */
-export const noQueueCaps: QueueCaps = { queuedMax: null, queuedPerUserMax: null };
-
-interface Known<Value> {
-  value: Value;
-  readonly readAt: number;
+/** A cap that holds for the one who came. */
+export interface CapStanding {
+  readonly policy: 'queued' | 'queued-per-user' | 'outstanding';
+  readonly max: number;
+  readonly remaining: number;
 }
 
-const capsFreshMs = 5_000;
-const countFreshMs = 500;
-const readMsMax = 400;
+interface Check {
+  readonly policy: CapStanding['policy'];
+  readonly max: number | null;
+  readonly count: (max: number) => Promise<JobCount | undefined>;
+  readonly refuse: (max: number) => Problem;
+}
 
 /**
  * The counts are of a moment ago, and of what this process has let in since: several processes may together let in a few
  * more than the cap. Without a cap nobody counts. A database that does not answer is for the accept to find out.
  */
-export function createQueueGate(pool: Database, clock: () => number, defaults: QueueCaps): QueueGate {
-  const caps = new Map<string, Known<QueueCaps>>();
-  const counts = new Map<string, Known<number>>();
+export function createQueueGate(pool: Database, clock: () => number, defaults: JobCaps): QueueGate {
+  const counts = createJobCounts(clock);
 
   return {
-    async check({ tenant, caller }) {
-      const { queuedMax, queuedPerUserMax } = await capsOf(tenant);
-      const checks = [
-        { max: queuedMax, query: { tenant, caller: null }, whose: 'of yours' },
-        { max: queuedPerUserMax, query: { tenant, caller }, whose: 'of this user' },
-      ];
-      const kept = [];
-      for (const { max, query, whose } of checks) {
+    async check(newcomer) {
+      const kept: (CapStanding & { readonly count: JobCount })[] = [];
+      for (const { policy, max, count, refuse } of checksOf(newcomer)) {
         if (max === null) continue;
-        const count = await countOf(query);
-        if (count.value >= max) throw queueFull(max, whose);
-        kept.push(count);
+        const known = (await count(max)) ?? { value: 0 };
+        if (known.value >= max) throw refuse(max);
+        kept.push({ policy, max, remaining: max - known.value - 1, count: known });
       }
-      for (const count of kept) count.value += 1;
+      for (const { count } of kept) count.value += 1;
+      return kept;
+    },
+    peekWaiting({ caller: { tenant }, user }) {
+      return counts.peek(...queued({ tenant, caller: user }))?.value;
     },
   };
 
-  async function capsOf(tenant: string): Promise<QueueCaps> {
-    const own = await fresh(caps, { key: tenant, freshMs: capsFreshMs, read: () => ownCaps(tenant) });
-    return own?.value ?? defaults;
+  function checksOf({ caller: { tenant, limits: own }, user }: Newcomer): readonly Check[] {
+    return [
+      {
+        policy: 'queued',
+        max: own.queuedMax ?? defaults.queuedMax,
+        count: () => counts.read(...queued({ tenant, caller: null })),
+        refuse: (max) => queueFull(max, 'of yours'),
+      },
+      {
+        policy: 'queued-per-user',
+        max: own.queuedPerUserMax ?? defaults.queuedPerUserMax,
+        count: () => counts.read(...queued({ tenant, caller: user })),
+        refuse: (max) => queueFull(max, 'of this user'),
+      },
+      {
+        policy: 'outstanding',
+        max: own.outstandingMax ?? defaults.outstandingMax,
+        count: (max) => counts.read(...outstanding({ tenant, max: Math.min(max, limits.outstandingCountedMax) })),
+        refuse: outstandingReached,
+      },
+    ];
   }
 
-  async function ownCaps(tenant: string): Promise<QueueCaps> {
-    const own = await findQueueCaps(pool, tenant);
-    return {
-      queuedMax: own?.queuedMax ?? defaults.queuedMax,
-      queuedPerUserMax: own?.queuedPerUserMax ?? defaults.queuedPerUserMax,
-    };
+  function queued(query: QueuedQuery): [string, () => Promise<number>] {
+    return [JSON.stringify([query.tenant, query.caller]), () => countQueued(pool, query)];
   }
 
-  async function countOf(query: QueuedQuery): Promise<Known<number>> {
-    const key = JSON.stringify([query.tenant, query.caller]);
-    const known = await fresh(counts, { key, freshMs: countFreshMs, read: () => countQueued(pool, query) });
-    return known ?? { value: 0, readAt: 0 };
-  }
-
-  interface Reading<Value> {
-    readonly key: string;
-    readonly freshMs: number;
-    readonly read: () => Promise<Value>;
-  }
-
-  /** What is known of a key, read anew when it is old. Undefined: the database did not say, and never has. */
-  async function fresh<Value>(
-    known: Map<string, Known<Value>>,
-    { key, freshMs, read }: Reading<Value>,
-  ): Promise<Known<Value> | undefined> {
-    const before = known.get(key);
-    const now = clock();
-    if (before !== undefined && now - before.readAt < freshMs) return before;
-    const value = await within(read(), readMsMax).catch(() => undefined);
-    if (value === undefined) return before;
-    if (known.size >= limits.queueCountsMax) known.clear();
-    const latest = { value, readAt: now };
-    known.set(key, latest);
-    return latest;
+  function outstanding(query: { readonly tenant: string; readonly max: number }): [string, () => Promise<number>] {
+    return [JSON.stringify(query), () => countOutstanding(pool, query)];
   }
 }
 
 function queueFull(max: number, whose: string): Problem {
   const detail = `${max} jobs ${whose} wait already, which is as many as may. Send it again when some of them have begun.`;
   return new Problem('queue_full', { detail, headers: { 'retry-after': '30' } });
+}
+
+function outstandingReached(max: number): Problem {
+  const detail = `${max} of your jobs are waiting or under way, which is as many as may (outstanding). Send it again when some of them have ended.`;
+  return new Problem('quota_exceeded', { detail, headers: { 'retry-after': '30' } });
 }

@@ -18,7 +18,7 @@ export interface QueueObject {
 
 /**
  * `waiting_capacity` every slot is taken, or the line has not been looked at yet; `waiting_rate` starts are spaced;
- * `waiting_budget` the cap on spending leaves no room; `waiting_target` its target is left alone for its failures,
+ * `waiting_budget` the cap on spending, or the tenant's own budget, leaves no room; `waiting_target` its target is left alone for its failures,
  * and no sound one of its route has room; `waiting_retry` it was told to come back later; `starting` it has left the line.
  */
 export type QueueReason =
@@ -46,6 +46,8 @@ export function queueOf(route: Route, { place, line, isOverBudget = false }: Que
   const sketch = lengthened(sketchOf(route, target, place?.target), beforeMs);
   const servedMs = durationAt(sketch, 0.8) + afterMs;
   if (place === undefined) return { position: 0, eta_seconds: seconds(servedMs), reason: 'starting' };
+  // Parked only so as not to stand in the others' way: nobody knows when its turn comes.
+  if (place.isOverBudget) return { position: null, eta_seconds: null, reason: 'waiting_budget' };
   if (place.parkedMs !== null)
     return { position: null, eta_seconds: seconds(place.parkedMs + servedMs), reason: 'waiting_retry' };
 
@@ -72,11 +74,11 @@ function reasonOf(target: StoredLineTarget | undefined): QueueReason {
   return words.get(target?.waitReason ?? '') ?? 'waiting_capacity';
 }
 
-function isOwnLine(target: StoredLineTarget | undefined): boolean {
+export function isOwnLine(target: StoredLineTarget | undefined): boolean {
   return target !== undefined && target.waitReason !== null && ownReasons.includes(target.waitReason);
 }
 
-function viewOf({ lanes, shares }: StoredLine, own: string | null): LineView {
+export function viewOf({ lanes, shares }: StoredLine, own: string | null): LineView {
   return { lanes, shares: shares.filter(({ target }) => target === own) };
 }
 
@@ -103,7 +105,7 @@ function positionIn(view: LineView, { place, line, own }: Standing): number {
 }
 
 /** The forecast of a line: of the whole pool, or of a target that waits for reasons of its own. */
-function forecastOf({
+export function forecastOf({
   line,
   own,
   sketch,
@@ -130,7 +132,7 @@ function together(observed: readonly Observed[]): Observed {
   return { granted, spanMs, error };
 }
 
-function sketchOf(route: Route, target: StoredLineTarget | undefined, name: string | undefined): DurationSketch {
+export function sketchOf(route: Route, target: StoredLineTarget | undefined, name: string | undefined): DurationSketch {
   const named = route.find((one) => one.name === name) ?? route[0];
   return readDurations(target?.durations, { typicalMs: named?.typicalMs ?? 0, longestMs: named?.longestMs ?? 0 });
 }

@@ -14,7 +14,17 @@ export function parseJsonObject(bytes: Buffer): Record<string, unknown> {
   }
   const value = parse(bytes);
   if (!isObject(value)) throw fieldProblem('invalid_request', '', 'The body has to be a JSON object.');
+  // Whoever stands in front of us may have looked at the other one.
+  if (membersIn(value) !== measure.members)
+    throw fieldProblem('invalid_request', '', 'A field comes more than once in the body, or within one of its fields.');
   return value;
+}
+
+/** Of a value that is known not to be nested too deeply. */
+function membersIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const members: readonly unknown[] = Object.values(value);
+  return members.reduce<number>((sum, member) => sum + membersIn(member), Array.isArray(value) ? 0 : members.length);
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -20,7 +20,8 @@ export function parseUploadWish(fields: Readonly<Record<string, unknown>>): Uplo
   return parsed(uploadWishSchema, fields);
 }
 
-function parsed<Output>(schema: z.ZodType<Output>, fields: Readonly<Record<string, unknown>>): Output {
+/** Parses what came as fields, in a body or in a query, or names every one that is wrong. */
+export function parsed<Output>(schema: z.ZodType<Output>, fields: Readonly<Record<string, unknown>>): Output {
   const result = schema.safeParse(fields);
   if (result.success) return result.data;
   const errors = result.error.issues.flatMap(errorsOfIssue).slice(0, errorsMax);
@@ -47,15 +48,21 @@ function sentenceOf([first]: readonly FieldError[]): string {
 }
 
 /** Text of a bounded number of characters, as people count them: code points of the composed form. */
-function text(charsMax: number) {
+export function text(charsMax: number) {
   return z
     .string('This has to be text.')
     .normalize('NFC')
-    .refine((value) => value.length <= charsMax || charsOf(value) <= charsMax, `This may have ${charsMax} characters.`);
+    .refine((value) => value.length <= charsMax || charsOf(value) <= charsMax, `This may have ${charsMax} characters.`)
+    .meta({ maxLength: charsMax, pattern: '^[^\\u0000]*$' });
 }
 
+/** Something but blanks, and no NUL, for the OpenAPI document. */
+const filledPattern = '^[^\\u0000]*\\S[^\\u0000]*$';
+
 function filledText(charsMax: number) {
-  return text(charsMax).refine((value) => value.trim() !== '', 'This must not be empty.');
+  return text(charsMax)
+    .refine((value) => value.trim() !== '', 'This must not be empty.')
+    .meta({ minLength: 1, maxLength: charsMax, pattern: filledPattern });
 }
 
 function charsOf(value: string): number {
@@ -69,9 +76,11 @@ function integer(min: number, max: number) {
 
 /** The dialect has seconds as text. */
 function numberOfText(value: unknown): unknown {
-  return typeof value === 'string' && /^\d{1,6}$/.test(value) ? Number(value) : value;
+  return typeof value === 'string' && /^[1-9]\d{0,5}$/.test(value) ? Number(value) : value;
 }
 
+/** Whole numbers from 1 to 3600 as text, for the OpenAPI document. */
+const secondsPattern = '^([1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)$';
 const modelName = filledText(128);
 const costMessage = `This has to be a number above 0, up to ${limits.costUsdMax}.`;
 
@@ -84,13 +93,28 @@ const metadata = z
   .refine(
     (entries) => Object.keys(entries).length <= limits.metadataEntriesMax,
     `This may have ${limits.metadataEntriesMax} entries.`,
-  );
+  )
+  .meta({
+    maxProperties: limits.metadataEntriesMax,
+    propertyNames: { minLength: 1, maxLength: limits.metadataKeyCharsMax, pattern: filledPattern },
+    description: 'Kept with the job, and told with it.',
+  });
 
-const videoWishSchema = z.strictObject(
+/** The fields of `POST /v1/videos` but the picture, which is not parsed here. The OpenAPI document is made of it. */
+export const videoWishSchema = z.strictObject(
   {
     prompt: filledText(limits.promptCharsMax),
     model: modelName.optional(),
-    seconds: z.preprocess(numberOfText, integer(1, limits.videoSecondsMax)).optional(),
+    seconds: z
+      .preprocess(numberOfText, integer(1, limits.videoSecondsMax))
+      .optional()
+      .meta({
+        type: ['integer', 'string'],
+        minimum: 1,
+        maximum: limits.videoSecondsMax,
+        pattern: secondsPattern,
+        description: 'As a number or as text. Which lengths a model makes: `GET /v1/models`.',
+      }),
     size: z
       .string('This has to be text.')
       .regex(/^[1-9]\d{1,4}x[1-9]\d{1,4}$/, 'This has to be width by height, such as 1280x720.')
@@ -111,12 +135,15 @@ const videoWishSchema = z.strictObject(
     queue_ttl_seconds: integer(limits.queueTtlSecondsMin, limits.queueTtlSecondsMax).default(
       limits.queueTtlSecondsDefault,
     ),
+    webhook_url: filledText(limits.callerUrlCharsMax).optional().meta({
+      description: 'Whom to tell of this video, beside the endpoints of the tenant. docs/webhooks.md has more.',
+    }),
     max_cost_usd: z.number(costMessage).positive(costMessage).max(limits.costUsdMax, costMessage).optional(),
   },
   'The body has to be an object.',
 );
 
-const uploadWishSchema = z.strictObject(
+export const uploadWishSchema = z.strictObject(
   {
     content_type: z.enum(pictureTypes, `This has to be one of ${pictureTypes.join(', ')}.`),
     bytes: integer(1, limits.imageBytesMax),

@@ -1,5 +1,7 @@
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { answerClientError } from './client-error.ts';
+import { serveUpgrades } from './upgrade.ts';
 
 /**
  * The timeouts of a server that is met by slow, broken and hostile clients. Idle connections outlive a load balancer's
@@ -30,7 +32,9 @@ export interface RunningServer {
 }
 
 export function createServer(handler: RequestListener): Server {
-  return createHttpServer(serverOptions, handler);
+  const server = createHttpServer(serverOptions, handler).on('clientError', answerClientError);
+  serveUpgrades(server, handler);
+  return server;
 }
 
 /** Starts to serve. Rejects when the address is taken or not ours. */
@@ -61,7 +65,8 @@ interface Serving {
 async function close({ server, sockets }: Serving, graceMs: number): Promise<void> {
   // A connection that falls idle after this moment would otherwise be kept alive for another minute.
   const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
-  const grace = setTimeout(() => server.closeAllConnections(), graceMs);
+  // All of them: one that has become a WebSocket is none of the server's any more.
+  const grace = setTimeout(() => sockets.forEach((socket) => socket.destroy()), graceMs);
   const closed = new Promise((resolve) => void server.close(resolve));
   // Node counts a connection that has not said anything yet as busy.
   for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();

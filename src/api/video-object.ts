@@ -28,6 +28,8 @@ export interface VideoObject {
   readonly attempts: number;
   readonly outputs: readonly OutputObject[];
   readonly cost_usd: number | null;
+  /** What the first target of its route asks for it. */
+  readonly estimated_cost_usd: number | null;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -109,6 +111,7 @@ function wishOf(job: AcceptedView) {
     seconds: job.request === null ? null : String(job.request.seconds),
     size: job.request?.size ?? null,
     requested: requestedOf(job.request?.requested),
+    estimated_cost_usd: usdOf(job.route[0]?.priceUsdMicros ?? null),
     // jsonb has an order of its own: the answer must not depend on where the request came from.
     metadata: sorted(job.request?.metadata ?? {}),
   } as const;

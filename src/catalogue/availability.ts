@@ -31,10 +31,12 @@ export interface NamedTarget {
   readonly target: CatalogueTarget;
 }
 
-export function targetsOf({ targets }: Catalogue, model: CatalogueModel): readonly NamedTarget[] {
+/** In the model's order. What a target does not say of its bills, its provider says. */
+export function targetsOf({ targets, providers }: Catalogue, model: CatalogueModel): readonly NamedTarget[] {
   return model.targets.flatMap((name) => {
     const target = targets[name];
-    return target === undefined ? [] : [{ name, target }];
+    if (target === undefined) return [];
+    return [{ name, target: { ...target, bills: target.bills ?? providers[target.provider]?.bills } }];
   });
 }
 

@@ -4,21 +4,6 @@ import { poolSchema, targetLimitsSchema } from './pools.ts';
 const variableName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'has to be the name of an environment variable');
 const webUrl = z.url({ protocol: /^https?$/, error: 'has to be an http(s) URL' });
 
-const providerSchema = z.strictObject({
-  /** Which adapter speaks to it. Those there are, the registry knows. */
-  kind: z.string(),
-  base_url: webUrl,
-  /** Further places of the vendor's own, by the names that its adapter gives them. */
-  other_urls: z.record(z.string(), webUrl).default({}),
-  key_variable: variableName,
-  webhook_secret_variable: variableName.optional(),
-  /** Holds the account's level, in place of the pools' presets. */
-  level_variable: variableName.optional(),
-  pools: z.record(z.string(), poolSchema),
-});
-
-const sizeName = z.string().regex(/^\d{2,5}x\d{2,5}$/, 'has to be width by height, such as 1280x720');
-
 /** Where something is known from, or that it is not. */
 const provenance = { source: z.string().optional(), as_of: z.iso.date().optional(), assumed: z.boolean().optional() };
 const provenanceMessage = 'needs source and as_of, or assumed: true';
@@ -32,6 +17,30 @@ export interface Provenance {
   readonly as_of?: string | undefined;
   readonly assumed?: boolean | undefined;
 }
+
+const billed = z.enum(['none', 'full']);
+
+/** What is billed of attempts that made no video; see `Bills` in domain/route.ts. */
+const billsSchema = z
+  .strictObject({ failed: billed, refused: billed, cancelled: billed, abandoned: billed, ...provenance })
+  .refine(hasProvenance, provenanceMessage);
+
+const providerSchema = z.strictObject({
+  /** Which adapter speaks to it. Those there are, the registry knows. */
+  kind: z.string(),
+  base_url: webUrl,
+  /** Further places of the vendor's own, by the names that its adapter gives them. */
+  other_urls: z.record(z.string(), webUrl).default({}),
+  key_variable: variableName,
+  webhook_secret_variable: variableName.optional(),
+  /** Holds the account's level, in place of the pools' presets. */
+  level_variable: variableName.optional(),
+  pools: z.record(z.string(), poolSchema),
+  /** Absent: as `usualBills` of domain/route.ts has it. */
+  bills: billsSchema.optional(),
+});
+
+const sizeName = z.string().regex(/^\d{2,5}x\d{2,5}$/, 'has to be width by height, such as 1280x720');
 
 const retirementSchema = z
   .strictObject({
@@ -119,6 +128,8 @@ const targetSchema = z.strictObject({
   /** Whether a refusal on content policy may be taken to the next target. */
   moderation: z.enum(['never', 'elsewhere']).default('never'),
   price_per_second: pricesSchema.optional(),
+  /** Absent: as its provider's. */
+  bills: billsSchema.optional(),
   text: modeSchema.optional(),
   image: modeSchema.optional(),
 });

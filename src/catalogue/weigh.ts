@@ -1,4 +1,4 @@
-import type { RouteTarget } from '../domain/route.ts';
+import { type Bills, type RouteTarget, usualBills } from '../domain/route.ts';
 import type { NamedTarget } from './availability.ts';
 import { type CatalogueTarget, optionalFields, type TargetMode } from './schema.ts';
 import type { FilledWish, PlanSettings } from './wish.ts';
@@ -70,12 +70,14 @@ function complaintsOfText(mode: TargetMode, request: FilledWish['request']): rea
 
 function complaintOfPrice(
   priceUsdMicros: number | null,
-  { maxCostUsd }: FilledWish,
-  { pricesNeeded }: PlanSettings,
+  { maxCostUsd, ...wish }: FilledWish,
+  settings: PlanSettings,
 ): Complaint | undefined {
   const pointer = '/max_cost_usd';
   if (priceUsdMicros === null)
-    return pricesNeeded || maxCostUsd !== undefined ? { code: 'price_unknown', pointer } : undefined;
+    return settings.pricesNeeded || wish.pricesNeeded || maxCostUsd !== undefined
+      ? { code: 'price_unknown', pointer }
+      : undefined;
   if (maxCostUsd === undefined || priceUsdMicros <= Math.round(maxCostUsd * 1e6)) return undefined;
   return { code: 'max_cost_too_low', pointer, priceUsdMicros };
 }
@@ -113,5 +115,14 @@ function routeTarget(
     priceUsdMicros,
     // Absent means never, and a history is the shorter for it.
     ...(target.moderation === 'elsewhere' && { moderation: target.moderation }),
+    ...unusualBills(target.bills),
   };
 }
+
+/** Where a target bills as most do it has nothing to say, for the same reason. */
+function unusualBills(bills: Partial<Bills> = {}): Pick<RouteTarget, 'bills'> {
+  const unusual = billed.filter((end) => bills[end] !== undefined && bills[end] !== usualBills[end]);
+  return unusual.length === 0 ? {} : { bills: Object.fromEntries(unusual.map((end) => [end, bills[end]])) };
+}
+
+const billed = ['failed', 'refused', 'cancelled', 'abandoned'] as const;

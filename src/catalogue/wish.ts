@@ -18,6 +18,8 @@ export interface Wish {
   readonly fallback: 'auto' | 'none' | readonly string[];
   readonly patienceSeconds?: number;
   readonly maxCostUsd?: number;
+  /** Targets whose price is unknown are left out, whatever the deployment says. */
+  readonly pricesNeeded?: boolean;
 }
 
 /** A wish with the length and the size that it is to be served in. */

@@ -1,6 +1,6 @@
 import { limits } from '../domain/limits.ts';
 
-/** Removes what has been kept long enough: videos, input pictures, and uploads that nobody used. */
+/** Removes what has been kept long enough: videos, input pictures, uploads that nobody used, and the log of webhooks. */
 export const enforceRetentionType = 'enforceRetention';
 
 /** The schedule that starts it, one in a namespace, and the id that its runs begin with. */

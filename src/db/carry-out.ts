@@ -11,6 +11,8 @@ export interface PassNotes {
   /** The limit on outstanding jobs that was in force. */
   readonly workingMax: number;
   readonly targets: readonly TargetNote[];
+  /** Tenants whose budgets this pass holds, and by which it has decided. Absent: none. */
+  readonly budgeted?: readonly string[];
 }
 
 export interface TargetNote {
@@ -31,7 +33,7 @@ export interface TargetNote {
  * Flows are found from the notes, and not the other way round, whatever the planner thinks of their number.
  */
 export async function carryOut(connection: pg.PoolClient, notes: PassNotes): Promise<number> {
-  const { pool, grants, learned, workingMax, targets } = notes;
+  const { pool, grants, learned, workingMax, targets, budgeted = [] } = notes;
   const { rows } = await connection.query<{ count: number }>({
     name: 'carry_out',
     text: carryOutSql,
@@ -47,6 +49,7 @@ export async function carryOut(connection: pg.PoolClient, notes: PassNotes): Pro
       JSON.stringify(grants.flows),
       JSON.stringify(targets),
       JSON.stringify(grants.shares),
+      budgeted,
     ],
   });
   return only(rows, 'carry_out').count;
@@ -64,10 +67,12 @@ const carryOutSql = `
     DELETE FROM tickets USING locked WHERE tickets.id = locked.id
     RETURNING tickets.*, to_timestamp(locked.start_ms / 1000) AS start_at
   ), granted AS (
-    INSERT INTO permits (job, attempt, pool, target, target_name, granted_at, start_at, price_usd_micros)
-    SELECT job, attempt, pool, target, target_name, clock_timestamp(), start_at, price_usd_micros FROM claimed ORDER BY start_at
+    INSERT INTO permits (job, attempt, pool, target, target_name, granted_at, start_at, price_usd_micros, reserved_usd_micros)
+    SELECT job, attempt, pool, target, target_name, clock_timestamp(), start_at, price_usd_micros,
+           CASE WHEN tenant = ANY ($12::text[]) THEN greatest(reserved_usd_micros, price_usd_micros) ELSE reserved_usd_micros END
+    FROM claimed ORDER BY start_at
     ON CONFLICT (job, attempt) DO NOTHING
-    RETURNING grant_id, job, attempt, target, target_name, start_at, price_usd_micros
+    RETURNING grant_id, job, attempt, target, target_name, start_at, price_usd_micros, reserved_usd_micros
   ), dispatched AS (
     UPDATE jobs SET dispatched_at = clock_timestamp()
     FROM granted WHERE jobs.id = granted.job AND jobs.dispatched_at IS NULL
@@ -85,6 +90,22 @@ const carryOutSql = `
     UPDATE budgets
     SET committed_usd_micros = committed_usd_micros + (SELECT coalesce(sum(price_usd_micros), 0)::bigint FROM granted)
     WHERE id = 'global' AND cap_usd_micros IS NOT NULL AND EXISTS (SELECT 1 FROM granted)
+  ), raised AS (
+    SELECT claimed.tenant, budget_day(claimed.accepted_at) AS day,
+           sum(granted.reserved_usd_micros - coalesce(claimed.reserved_usd_micros, 0)) AS usd_micros
+    FROM claimed JOIN granted ON granted.job = claimed.job AND granted.attempt = claimed.attempt
+    WHERE claimed.tenant = ANY ($12::text[])
+    GROUP BY 1, 2
+  ), charged_budgets AS (
+    -- Held since before this statement began, so it sees them as they are.
+    UPDATE spending SET committed_usd_micros = committed_usd_micros + sums.usd_micros
+    FROM (
+      SELECT tenant, its.period, its.starts_on, sum(usd_micros) AS usd_micros
+      FROM raised CROSS JOIN LATERAL (VALUES
+        ('day', day), ('month', date_trunc('month', day::timestamp)::date)) AS its(period, starts_on)
+      GROUP BY 1, 2, 3
+    ) AS sums
+    WHERE spending.tenant = sums.tenant AND spending.period = sums.period AND spending.starts_on = sums.starts_on
   ), paced AS (
     UPDATE pools
     SET next_start_at = to_timestamp($4::float8 / 1000), overlap_tokens = $5::float8, overlap_at = clock_timestamp(),

@@ -28,7 +28,9 @@ export async function lockPool(connection: pg.PoolClient, pool: string): Promise
     name: 'lock_pool',
     text: `SELECT outstanding_max AS "outstandingMax", per_minute_max AS "perMinuteMax", overlap_tokens AS "overlapTokens",
                   ${moment('next_start_at')} AS "nextStartAt", ${moment('overlap_at')} AS "overlapAt", learned,
-                  EXISTS (SELECT 1 FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL) AS "isCapped"
+                  EXISTS (SELECT 1 FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL) AS "isCapped",
+                  EXISTS (SELECT 1 FROM tenants WHERE day_budget_usd_micros IS NOT NULL OR month_budget_usd_micros IS NOT NULL)
+                    AS "hasTenantBudgets"
            FROM pools WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED`,
     values: [pool],
   });
@@ -45,6 +47,8 @@ export interface LockedPool {
   /** What was learned of both: JSON. */
   readonly learned: unknown;
   readonly isCapped: boolean;
+  /** Some tenant has a budget of its own. */
+  readonly hasTenantBudgets: boolean;
 }
 
 /** Locks the budget where it has a cap, folds the refunds in, and says what is left of it. */

@@ -6,6 +6,7 @@ const locks = {
   sweeper: 7_741_530_202,
   health: 7_741_530_203,
   drains: 7_741_530_204,
+  refunds: 7_741_530_211,
 } as const;
 
 /** Runs `work` if no other process is at the same task. Returns whether it ran. */

@@ -18,6 +18,8 @@ export interface WaitingPlace {
   readonly priceUsdMicros: number | null;
   /** Milliseconds until it stands in line. Null: it does. */
   readonly parkedMs: number | null;
+  /** Its tenant's budget had no room for it when last looked at. */
+  readonly isOverBudget: boolean;
   /** Its flow, as it stands. Nulls: it has not been folded yet. */
   readonly tag: number | null;
   readonly since: number | null;
@@ -48,6 +50,7 @@ export async function findPlace(db: Database, jobId: JobId): Promise<WaitingPlac
                   coalesce((SELECT weight FROM tenants WHERE tenants.id = mine.tenant), 1) AS weight,
                   mine.price_usd_micros::float8 AS "priceUsdMicros",
                   CASE WHEN mine.parked THEN greatest(${millis('mine.not_before - clock_timestamp()')}, 0) END AS "parkedMs",
+                  mine.over_budget AS "isOverBudget",
                   CASE WHEN flow.active THEN flow.tag END AS tag,
                   coalesce(CASE WHEN flow.active THEN flow.since END, pending.since)::float8 AS since,
                   (SELECT coalesce(jsonb_object_agg(target_name, waiting), '{}') FROM (

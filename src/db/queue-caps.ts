@@ -7,16 +7,6 @@ export interface QueueCaps {
   readonly queuedPerUserMax: number | null;
 }
 
-/** What a tenant has of its own. Undefined: there is no such tenant. */
-export async function findQueueCaps(db: Database, tenant: string): Promise<QueueCaps | undefined> {
-  const { rows } = await db.query<QueueCaps>({
-    name: 'find_queue_caps',
-    text: `SELECT queued_max AS "queuedMax", queued_per_user_max AS "queuedPerUserMax" FROM tenants WHERE id = $1`,
-    values: [tenant],
-  });
-  return rows[0];
-}
-
 export interface QueuedQuery {
   readonly tenant: string;
   /** Null: all of them. */

@@ -13,7 +13,7 @@ export interface HeadsQuery {
 /** Many more than a pass grants: those that can't go, by their target or the failover budget, hide nobody behind them. */
 const overlapsReadMax = 500;
 
-interface Heads {
+export interface Heads {
   readonly flows: readonly Flow<WaitingTicket>[];
   readonly overlaps: readonly WaitingOverlap[];
 }

@@ -9,11 +9,14 @@ import type { Resolution } from './unknown-attempts.ts';
 /** A job as its owner may see it. Times are milliseconds of the database's clock. */
 export interface JobView {
   readonly id: JobId;
+  readonly tenant: string;
   readonly phase: JobPhase;
   readonly model: string;
   /** Null once the job has been erased. */
   readonly request: VideoRequest | null;
   readonly route: Route;
+  /** The number of its last event. */
+  readonly eventSeq: number;
   readonly acceptedAt: number;
   readonly finishedAt: number | null;
   /** From the first POST to the end, or to now. */
@@ -51,22 +54,26 @@ const assetColumn = `CASE WHEN stored.key IS NOT NULL THEN jsonb_build_object(
                     'sha256', encode(stored.sha256, 'hex'), 'expiresAt', ${millis('stored.expires_at')},
                     'isGone', stored.removed_at IS NOT NULL OR stored.expires_at <= clock_timestamp()) END AS asset`;
 
-export async function findJob(db: Database, job: OwnedJob): Promise<JobView | undefined> {
-  const { rows } = await db.query<JobView>({
-    name: 'find_job',
-    text: `SELECT jobs.id, jobs.phase, jobs.model, jobs.request, jobs.route, jobs.failure,
+/** SQL that reads jobs as `JobView`s, but for those that were deleted, up to its condition: one by one here, by the page in list-jobs.ts. */
+export const selectJobs = `SELECT jobs.id, jobs.tenant, jobs.phase, jobs.model, jobs.request, jobs.route, jobs.failure,
+                  jobs.event_seq AS "eventSeq",
                   ${millis('jobs.accepted_at')} AS "acceptedAt", ${millis('jobs.finished_at')} AS "finishedAt",
                   ${millis('coalesce(jobs.finished_at, clock_timestamp()) - jobs.started_at')} AS "elapsedMs",
                   jobs.dispatched_at IS NOT NULL AS dispatched,
                   EXISTS (SELECT 1 FROM tickets WHERE tickets.job = jobs.id AND kind <> 'overlap') AS "isWaiting",
                   ledger.attempts, ledger.cost AS "costUsdMicros",
                   served.provider AS "servedProvider", served.target AS "servedTarget", ${assetColumn}
-           FROM jobs
+           FROM (SELECT * FROM jobs WHERE erase_requested_at IS NULL) AS jobs
            CROSS JOIN LATERAL (
              SELECT count(*)::int AS attempts, sum(cost_usd_micros)::float8 AS cost FROM attempts WHERE attempts.job = jobs.id
            ) AS ledger
            LEFT JOIN attempts served ON served.job = jobs.id AND served.attempt = jobs.served_attempt
-           ${joinAsset}
+           ${joinAsset}`;
+
+export async function findJob(db: Database, job: OwnedJob): Promise<JobView | undefined> {
+  const { rows } = await db.query<JobView>({
+    name: 'find_job',
+    text: `${selectJobs}
            WHERE jobs.id = $1 AND jobs.tenant = $2`,
     values: [job.id, job.tenant],
   });
@@ -80,11 +87,11 @@ export interface JobEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-export async function listEvents(db: Database, jobId: JobId): Promise<readonly JobEvent[]> {
+export async function listEvents(db: Database, job: OwnedJob): Promise<readonly JobEvent[]> {
   const { rows } = await db.query<JobEvent>({
     name: 'list_events',
-    text: 'SELECT seq, at, kind, data FROM job_events WHERE job = $1 ORDER BY seq',
-    values: [jobId],
+    text: 'SELECT seq, at, kind, data FROM job_events WHERE job = $1 AND tenant = $2 ORDER BY seq',
+    values: [job.id, job.tenant],
   });
   return rows;
 }
@@ -110,15 +117,15 @@ export interface AttemptView {
   readonly resolvedAt: Date | null;
 }
 
-export async function listAttempts(db: Database, jobId: JobId): Promise<readonly AttemptView[]> {
+export async function listAttempts(db: Database, job: OwnedJob): Promise<readonly AttemptView[]> {
   const { rows } = await db.query<AttemptView>({
     name: 'list_attempts',
     text: `SELECT attempt, target_name AS target, provider, overlap, state, outcome, evidence, failure,
                   submitted_at AS "submittedAt", answered_at AS "answeredAt", ended_at AS "endedAt",
                   cost_usd_micros::float8 AS "costUsdMicros", possible_duplicate AS "possibleDuplicate",
                   unknown_at AS "unknownAt", resolved_by AS "resolvedBy", resolved_at AS "resolvedAt"
-           FROM attempts WHERE job = $1 ORDER BY attempt`,
-    values: [jobId],
+           FROM attempts WHERE job = $1 AND tenant = $2 ORDER BY attempt`,
+    values: [job.id, job.tenant],
   });
   return rows;
 }
@@ -135,7 +142,7 @@ export async function findOutput(db: Database, job: OwnedJob): Promise<JobOutput
     text: `SELECT jobs.phase, ${assetColumn}
            FROM jobs
            ${joinAsset}
-           WHERE jobs.id = $1 AND jobs.tenant = $2`,
+           WHERE jobs.id = $1 AND jobs.tenant = $2 AND jobs.erase_requested_at IS NULL`,
     values: [job.id, job.tenant],
   });
   return rows[0];

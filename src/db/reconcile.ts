@@ -77,9 +77,11 @@ export async function releaseLeakedPermits(db: Database): Promise<number> {
        WHERE a.ended_at IS NOT NULL OR (a.job IS NULL AND jobs.finished_at IS NOT NULL)
      ), released AS (
        DELETE FROM permits USING leaked WHERE permits.grant_id = leaked.grant_id
-       RETURNING permits.price_usd_micros, leaked.unsubmitted
+       RETURNING permits.job, permits.price_usd_micros, permits.reserved_usd_micros, leaked.unsubmitted
      )
-     SELECT CASE WHEN unsubmitted THEN append_refund(price_usd_micros, 0) END FROM released`,
+     SELECT CASE WHEN unsubmitted THEN append_refund(price_usd_micros, 0) END,
+            CASE WHEN unsubmitted THEN give_back(job, reserved_usd_micros) END
+     FROM released`,
   );
   return rowCount ?? 0;
 }
@@ -126,5 +128,7 @@ export async function leaseZombies(
 
 /** Vacuums the queue tables: the default naptime is too slow for them (scheduler.md). Never inside a transaction. */
 export async function vacuumQueues(db: Database): Promise<void> {
-  await db.query('VACUUM (TRUNCATE OFF) tickets, arrivals, flows, depths, permits, mailbox, refunds, throttles');
+  await db.query(
+    'VACUUM (TRUNCATE OFF) tickets, arrivals, flows, depths, permits, mailbox, refunds, spending, spending_refunds, throttles',
+  );
 }

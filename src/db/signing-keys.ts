@@ -6,3 +6,9 @@ export async function findUrlSecret(db: Database): Promise<Buffer> {
   const { rows } = await db.query<{ secret: Buffer }>(`SELECT secret FROM signing_keys WHERE id = 'urls'`);
   return only(rows, 'signing_keys').secret;
 }
+
+/** The secret that client tokens are signed with. */
+export async function findClientTokenSecret(db: Database): Promise<Buffer> {
+  const { rows } = await db.query<{ secret: Buffer }>(`SELECT secret FROM signing_keys WHERE id = 'client_tokens'`);
+  return only(rows, 'signing_keys').secret;
+}

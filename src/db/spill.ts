@@ -138,7 +138,7 @@ export async function moveTickets(
            ), moved AS (
              UPDATE tickets
              SET pool = goal ->> 'pool', target = locked.target, target_name = goal ->> 'name',
-                 price_usd_micros = (goal ->> 'priceUsdMicros')::bigint,
+                 price_usd_micros = (goal ->> 'priceUsdMicros')::bigint, over_budget = false,
                  spill_at = coalesce(
                    statement_timestamp() + (goal ->> 'spillAfterMs')::float8 * interval '1 millisecond', 'infinity')
              FROM locked WHERE tickets.id = locked.id
@@ -243,7 +243,7 @@ const leaversSql = `
      FROM tickets
      -- One by one, also where the planner believes that the tables are still small.
      CROSS JOIN LATERAL (
-       SELECT id, route FROM jobs WHERE id = tickets.job AND finished_at IS NULL AND cancel_requested_at IS NULL LIMIT 1
+       SELECT id, route, request FROM jobs WHERE id = tickets.job AND finished_at IS NULL AND cancel_requested_at IS NULL LIMIT 1
      ) AS jobs
      LEFT JOIN LATERAL (
        SELECT * FROM flows
@@ -258,6 +258,11 @@ const leaversSql = `
          -- Under a cap nothing is bought whose price is unknown.
          AND (entry ->> 'priceUsdMicros' IS NOT NULL
               OR NOT EXISTS (SELECT 1 FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL))
+         -- Nor what the job may not cost, or its tenant can't pay: here it would wait, there it might be served.
+         AND ((jobs.request ? 'max_cost_usd') IS NOT TRUE OR (entry ->> 'priceUsdMicros')::bigint <= cost_room(jobs.id))
+         AND ((entry ->> 'priceUsdMicros')::bigint <= coalesce(tickets.reserved_usd_micros, 0)
+              OR leaves_budget(tickets.tenant, budget_day(tickets.accepted_at),
+                               (entry ->> 'priceUsdMicros')::bigint - coalesce(tickets.reserved_usd_micros, 0)))
          AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = jobs.id AND a.target = n - 1)
          AND NOT EXISTS (SELECT 1 FROM permits p WHERE p.job = jobs.id AND p.target = n - 1)
      ) AS elsewhere

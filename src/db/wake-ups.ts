@@ -7,8 +7,8 @@ import type { Database } from './pool.ts';
  */
 const channel = 'spillway';
 
-/** `grant`: capacity or a ticket may be there. `mail`: something lies in the mailbox. */
-export type WakeUp = 'grant' | 'mail';
+/** `grant`: capacity or a ticket may be there. `mail`: something lies in the mailbox. `events`: a job has a new event. `erase`: a job was deleted. */
+export type WakeUp = 'grant' | 'mail' | 'events' | 'erase';
 
 export interface WakeUps {
   /** Sends soon; any number of calls within `everyMs` are one. */

@@ -11,8 +11,9 @@ import {
   unparkTickets,
 } from '../db/grants.ts';
 import { inTransaction } from '../db/pool.ts';
+import { type Heads, readHeads } from '../db/read-heads.ts';
+import { holdTenantBudgets, parkOverBudget } from '../db/spending.ts';
 import { limits } from '../domain/limits.ts';
-import { readHeads } from '../db/read-heads.ts';
 import { growAccount, hearAccount, limitsInForce } from '../domain/account-limits.ts';
 import { chooseGrants, type Grants, hasRoom, type PoolState, roomOf, type WaitReason } from '../domain/grants.ts';
 import { throwTogether } from './throw-together.ts';
@@ -65,11 +66,14 @@ async function grantOfPool(
     // Under a cap the first may be too dear, and those behind them not.
     const headsMax = Math.max(count, 1) + (locked.isCapped ? limits.budgetLookMax : 0);
     const heads = await readHeads(connection, { pool, targets, headsMax });
-    const grants = chooseGrants({ ...state, ...holdings, ...heads, budgetUsdMicros });
+    const budgets = locked.hasTenantBudgets ? await holdTenantBudgets(connection, idsOf(heads)) : undefined;
+    const tenantBudgets = budgets && { tenantBudgets: budgets };
+    const grants = chooseGrants({ ...state, ...holdings, ...heads, budgetUsdMicros, ...tenantBudgets });
     deps.onPassedOver?.(pool, countReasons(grants));
-    return await carryOut(connection, {
+    const granted = await carryOut(connection, {
       pool,
       grants,
+      budgeted: budgets?.tenants ?? [],
       learned: growAccount(account, {
         ...locked,
         now: state.now,
@@ -79,12 +83,20 @@ async function grantOfPool(
       workingMax: state.outstandingMax,
       targets: notesOf(holdings, grants),
     });
+    if (grants.overTenantBudget.length > 0) await parkOverBudget(connection, grants.overTenantBudget);
+    return granted;
   };
   return await inTransaction(deps.pool, pass, beginPass);
 }
 
-/** What is new of the targets: a line waits for what its first head was passed over for. */
-function notesOf(holdings: Holdings, { passedOver, targetsNextStartAt }: Grants): readonly TargetNote[] {
+function idsOf({ flows, overlaps }: Heads): readonly string[] {
+  return [...flows.flatMap((flow) => flow.heads), ...overlaps].map(({ id }) => id);
+}
+
+/** What is new of the targets: a line waits for what its first head was passed over for, unless that is its tenant's own. */
+function notesOf(holdings: Holdings, grants: Grants): readonly TargetNote[] {
+  const { targetsNextStartAt } = grants;
+  const passedOver = grants.passedOver.filter(({ id }) => !grants.overTenantBudget.includes(id));
   return holdings.targets.flatMap(({ name, waitReason }) => {
     const nextStartAt = targetsNextStartAt.get(name) ?? null;
     const reason = passedOver.find(({ target }) => target === name)?.reason ?? null;

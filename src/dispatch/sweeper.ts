@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { asOnlyOne } from '../db/only-one.ts';
+import { deleteOldRequests } from '../db/recent-requests.ts';
 import { deleteOldKeys, endOverdueJobs, endOverrunJobs, showStuckJobs } from '../db/sweep.ts';
 import { limits } from '../domain/limits.ts';
 
@@ -28,6 +29,8 @@ export async function sweep(deps: SweeperDeps): Promise<'again' | 'idle'> {
     deps.onSwept('run_deadline', overrun.length);
     deps.onSwept('stuck', await showStuckJobs(deps.pool, deps));
     await deleteOldKeys(deps.pool, { daysKept: limits.idempotencyKeyDaysKept, count: 1_000 });
+    // Twice as long as they are of use: the clocks of the API are not ours.
+    await deleteOldRequests(deps.pool, { msKept: 2 * limits.inferredRetryMsMax, count: 10_000 });
   });
   return isMore ? 'again' : 'idle';
 }

@@ -88,12 +88,21 @@ export interface Asked {
  * making, whose doubts add up as squares do, for they have little to do with each other.
  */
 export function etaMsOf(forecast: DrainForecast, { position, sketch, afterMs = 0 }: Asked): number {
+  const [usualMs, longMs] = [durationAt(sketch, 0.5), durationAt(sketch, 0.8)];
+  const lateMs = Math.hypot(...latenessOf(forecast, { position, sketch }), longMs - usualMs);
+  return waitMsOf(forecast, position) + usualMs + lateMs + afterMs;
+}
+
+/** Milliseconds that the ticket at this position waits, or less in four cases of five. */
+export function longWaitMsOf(forecast: DrainForecast, asked: Omit<Asked, 'afterMs'>): number {
+  return waitMsOf(forecast, asked.position) + Math.hypot(...latenessOf(forecast, asked));
+}
+
+/** What four fifths of all waits stay below, beyond the usual one: for what is counted, and for what no model knows. */
+function latenessOf(forecast: DrainForecast, { position, sketch }: Asked): readonly [number, number] {
   const waitMs = waitMsOf(forecast, position);
   const counted = z80 * Math.sqrt(position * dispersionOf(forecast, { position, sketch }));
-  const lateByCountMs = waitMsOf(forecast, position + counted) - waitMs;
-  const lateByDoubtMs = z80 * forecast.doubt * waitMs;
-  const [usualMs, longMs] = [durationAt(sketch, 0.5), durationAt(sketch, 0.8)];
-  return waitMs + usualMs + Math.hypot(lateByCountMs, lateByDoubtMs, longMs - usualMs) + afterMs;
+  return [waitMsOf(forecast, position + counted) - waitMs, z80 * forecast.doubt * waitMs];
 }
 
 /**

@@ -2,11 +2,14 @@ import { createFairOrder, type Flow, type ServedFlow, type Turn } from './fair-o
 import type { TenantShare, Lane } from './lanes.ts';
 import { limits } from './limits.ts';
 import { intervalMs, isSpent, type Rate, sound, startsLeft } from './rate.ts';
+import { openTenantBudgets, type TenantBudgets } from './tenant-budgets.ts';
 
 /** Everything the choice of grants depends on, read under the pool's lock. Times are milliseconds of the database. */
 export interface PoolSnapshot extends PoolState {
   /** What may still be committed in millionths of a US dollar. Null: no cap. */
   readonly budgetUsdMicros: number | null;
+  /** What tenants' own budgets have to say. Absent: nothing. */
+  readonly tenantBudgets?: TenantBudgets;
   readonly lanes: readonly Lane[];
   /** The flows whose turn is next, of each class and target the first few. Of equal tags the older comes first. */
   readonly flows: readonly Flow<WaitingTicket>[];
@@ -81,6 +84,8 @@ export type WaitReason = (typeof waitReasons)[number];
 export interface Grants {
   readonly granted: readonly Grant[];
   readonly passedOver: readonly PassedOver[];
+  /** Those of them that their own tenant's budget keeps: it says nothing of the others in their line. */
+  readonly overTenantBudget: readonly string[];
   readonly lanes: readonly Lane[];
   readonly flows: readonly ServedFlow[];
   readonly shares: readonly TenantShare[];
@@ -112,9 +117,12 @@ export function chooseGrants(snapshot: PoolSnapshot): Grants {
   const order = createFairOrder({ lanes, flows, isClosed: ledger.isClosed });
   const granted: Grant[] = [];
   const passedOver: PassedOver[] = [];
-  const decide = ({ id, target, priceUsdMicros }: WaitingTicket & { target: string }, own?: WaitReason): boolean => {
-    const reason = ledger.reasonToWait(target, priceUsdMicros) ?? own;
-    if (reason === undefined) granted.push({ id, target, startAt: ledger.charge(target, priceUsdMicros) });
+  const overTenantBudget: string[] = [];
+  const decide = (ticket: WaitingTicket & { target: string }, own?: WaitReason): boolean => {
+    const { id, target } = ticket;
+    if (ledger.isOverTenantBudget(id)) overTenantBudget.push(id);
+    const reason = ledger.reasonToWait(target, ticket) ?? own;
+    if (reason === undefined) granted.push({ id, target, startAt: ledger.charge(target, ticket) });
     else passedOver.push({ id, target, reason });
     return reason === undefined;
   };
@@ -129,6 +137,7 @@ export function chooseGrants(snapshot: PoolSnapshot): Grants {
   return {
     granted,
     passedOver,
+    overTenantBudget,
     lanes: order.lanes(),
     flows: order.flows(),
     shares: order.shares(),
@@ -171,10 +180,11 @@ export function hasRoom(glance: PoolGlance): boolean {
 }
 
 /** Counts what a pass commits, as it goes. */
-function openLedger(snapshot: PoolState & Pick<PoolSnapshot, 'budgetUsdMicros'>) {
+function openLedger(snapshot: PoolState & Pick<PoolSnapshot, 'budgetUsdMicros' | 'tenantBudgets'>) {
   const { now } = snapshot;
   const pool = { ...sound(snapshot, now), granted: 0 };
   const targets = new Map(snapshot.targets.map((target) => [target.name, openTarget(target, now)]));
+  const tenants = openTenantBudgets(snapshot.tenantBudgets);
   let committedUsdMicros = 0;
 
   return {
@@ -190,17 +200,19 @@ function openLedger(snapshot: PoolState & Pick<PoolSnapshot, 'budgetUsdMicros'>)
     isClosed: (name: string) => targetReason(name) !== undefined,
     /** Nobody is served in the pool any more. */
     isFull: () => poolReason() !== undefined,
-    reasonToWait(name: string, priceUsdMicros: number | null): WaitReason | undefined {
-      if (isOverBudget(priceUsdMicros)) return 'budget';
+    isOverTenantBudget: (id: string) => tenants.isOver(id),
+    reasonToWait(name: string, { id, priceUsdMicros }: WaitingTicket): WaitReason | undefined {
+      if (isOverBudget(priceUsdMicros) || tenants.isOver(id)) return 'budget';
       return morePressing(targetReason(name), poolReason());
     },
     /** Notes a grant, and says when it may start. */
-    charge(name: string, priceUsdMicros: number | null): number {
+    charge(name: string, { id, priceUsdMicros }: WaitingTicket): number {
       const target = targets.get(name);
       const startAt = Math.max(pool.nextStartAt, target?.rate?.nextStartAt ?? 0, now);
       pool.nextStartAt = startAt + intervalMs(pool);
       pool.granted += 1;
       committedUsdMicros += priceUsdMicros ?? 0;
+      tenants.charge(id);
       if (target === undefined) return startAt;
       target.granted += 1;
       if (target.rate) target.rate = { ...target.rate, nextStartAt: startAt + intervalMs(target.rate) };

@@ -46,6 +46,7 @@ function hearPermit(story: Story, fact: FactOf<'permit'>, now: number): Story {
 function hearTicket(story: Story, { ticket, answer }: FactOf<'ticket'>): Story {
   if (answer === 'job_final') return { ...story, over: true };
   if (answer === 'cancel_requested') return { ...story, cancelled: true };
+  if (answer === 'too_dear') return { ...story, tooDear: [...(story.tooDear ?? []), ticket.target] };
   // The permit may have overtaken the answer.
   if (story.attempts.some((attempt) => attempt.number === ticket.attempt)) return story;
   return { ...story, ticket };
@@ -144,8 +145,10 @@ function isGivenUp(attempt: AttemptStory): boolean {
   return attempt.phase === 'failed' && attempt.failure?.code === 'ambiguous_submit';
 }
 
+/** One that failed may have cost nothing: what was too dear beside it is asked for once more. */
 function fail(story: Story, number: number, failure: Failure): Story {
-  return replace(story, number, (attempt) => {
+  const asking = story.tooDear === undefined ? story : { ...story, tooDear: [] };
+  return replace(asking, number, (attempt) => {
     if (hasEnded(attempt)) return attempt;
     return { ...attempt, phase: 'failed', failure: failureAt(targetOf(story, attempt), failure), watchedAt: null };
   });

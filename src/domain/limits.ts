@@ -76,6 +76,26 @@ export const limits = {
   costUsdMax: 10_000,
   idempotencyKeyCharsMax: 255,
   idempotencyKeyDaysKept: 30,
+  /** For a numbered retry without a key to be taken for one of an earlier request that is alike. */
+  inferredRetryMsMax: 120_000,
+
+  /** For what lies outside of the database to be gone, before a deletion is answered with what is still to come. */
+  eraseAnswerMsMax: 2_000,
+  eraseAnswerEveryMs: 50,
+  /** Deletions that one worker completes at once, and for how long each is nobody else's. */
+  erasuresAtOnceMax: 10,
+  eraseLeaseMs: 120_000,
+  /** Between two looks at a job that has not ended, here or at its vendor. */
+  eraseLookMs: 2_000,
+  eraseLookMsMax: 60_000,
+  /** Between two tries that failed, doubled each time; and how many of them a vendor gets. */
+  eraseRetryMsMin: 5_000,
+  eraseRetryMsMax: 3_600_000,
+  eraseTriesMax: 40,
+  /** Whatever was being written when the job ended has been given up by then. */
+  eraseLastLookMs: 86_400_000,
+  /** Of a path that an answer repeats. */
+  instanceCharsMax: 256,
   callbackBodyBytesMax: 256 * 1024,
   /** Between the clock of a signed callback and ours, either way: an older one may be a replay. */
   callbackClockSecondsMax: 300,
@@ -113,6 +133,33 @@ export const limits = {
   drawnTogetherMax: 20_000,
   /** Tenants and their users of whom an API process knows how many jobs wait. */
   queueCountsMax: 10_000,
+  /** How old a count of jobs may be, and for how long a request waits for a new one. */
+  jobCountMsFresh: 500,
+  jobCountMsFreshMax: 5_000,
+  jobCountMsMax: 400,
+  /** Of open jobs of a tenant that has a limit: what is read of them is bounded by it. */
+  outstandingCountedMax: 1_000_000,
+  /** Tenants of whom an API process knows how many requests they have left. */
+  tenantsMetMax: 10_000,
+  /** For a lease of requests; without an answer the process lets in by itself. */
+  requestLeaseMsMax: 300,
+
+  /** Requests under way in one API process: at most, and however late it is; see domain/in-flight-limit.ts. */
+  inFlightMax: 1_000,
+  inFlightMin: 192,
+  inFlightGrowthPerSecond: 400,
+  /** Of the limit, that is kept at least when it is made smaller. */
+  inFlightShareMin: 0.5,
+  /** From its first request on a process is late because its code is cold, which passes. */
+  coldMsMax: 5_000,
+  /** How late the process may come to its work before it takes on less: refusals are to be told within 50 ms. */
+  loopLagMsMax: 30,
+  /** Of providers, who are shed last. */
+  callbacksInFlightMax: 2_000,
+  /** A request whose body takes longer to arrive waits for its client, and not for us. */
+  bodyMsQuick: 500,
+  /** Of a body that is refused unread, and yet read to its end, so that its client sees the answer. */
+  refusedBodyBytesMax: 32 * 1024 * 1024,
   acceptTriesMax: 4,
   /** Batches that are under way at once. */
   acceptFlightsMax: 2,
@@ -122,6 +169,28 @@ export const limits = {
   acceptTryMsMax: 1_200,
   /** What all statements of one request may take together: with the rest of it an answer stays below two seconds. */
   databaseWaitMsMax: 1_500,
+
+  /** A tenant has one key in use, and a second one while it changes over. */
+  activeKeysMax: 2,
+  keySecondsValidMin: 60,
+  keySecondsValidMax: 3_650 * 24 * 3_600,
+  /** From a key's revocation until no process takes it any more. */
+  keyServedMsMax: 60_000,
+  /** After that a key that is in use is looked at again. */
+  keyFreshMs: 30_000,
+  /** For so long it is believed that there is no such key. */
+  keyAbsentMs: 5_000,
+  keyNotedEveryMs: 60_000,
+  tenantLimitsFreshMs: 5_000,
+  clientTokenSecondsValid: 24 * 3_600,
+  /** Keys, tenants and owners of jobs that a process remembers, of each as many, and as many that do not exist. */
+  lookupsKeptMax: 10_000,
+  lookupEveryMs: 5,
+  /** Of one statement. */
+  lookupNamesMax: 5_000,
+  /** With the other statements of a request: an answer within two seconds. */
+  lookupWaitMsMax: 500,
+  lookupRetryMs: 1_000,
 
   targetsOfRouteMax: 8,
   /** Each of them is a few kilobytes. */
@@ -138,6 +207,14 @@ export const limits = {
   grantHorizonMs: 400,
   /** Heads that are looked at beyond those that may be granted, where a cap on spending may keep some from it. */
   budgetLookMax: 50,
+  /** What came back to tenants' budgets, folded at once. */
+  refundsFoldedMax: 5_000,
+  foldRefundsEveryMs: 1_000,
+  /** Before a ticket that its tenant's budget has no room for is looked at again. */
+  overBudgetParkMs: 10_000,
+  usageDaysMax: 92,
+  /** For a report on so many days. */
+  usageReadMsMax: 5_000,
   /** Flows that nobody waits in, removed at once under the pool's lock: some ten milliseconds of it. */
   idleFlowsForgottenMax: 5_000,
   idleFlowsRoundsMax: 40,
@@ -216,6 +293,8 @@ export const limits = {
   lineViewTimeShare: 0.05,
   lineReadMsMax: 900,
   lineWaitMsMax: 400,
+  /** How old a view may be that a new job's wait is told by, as a share of what it may wait. */
+  lineAgeShareOfTtl: 0.001,
   /** By what share the pace of a line may be off: as observed, at least, and as it is to be expected. */
   drainDoubtMin: 0.01,
   drainDoubtMax: 0.1,
@@ -228,6 +307,53 @@ export const limits = {
   plannedJobsMax: 1_000_000,
   plannedSecondsMax: 7 * 24 * 3_600,
 
+  /** Jobs that one statement reads for as many requests, and such statements at once. */
+  jobsReadMax: 100,
+  jobReadFlightsMax: 3,
+  /** Videos of one page of a list. */
+  listedMax: 100,
+  listedDefault: 20,
+  /** A cursor of ours has some 150 characters. */
+  cursorCharsMax: 512,
+  /** For which `Prefer: wait` may keep an answer back. */
+  preferWaitSecondsMax: 30,
+  /** Streams of events that are open at once: of one API process, of a tenant and of a job there. */
+  streamsMax: 10_000,
+  streamsOfTenantMax: 5_000,
+  streamsOfJobMax: 20,
+  /** What a reader who does not keep up may leave in our memory, and how long, before it has to come back. */
+  streamUnsentBytesMax: 256 * 1024,
+  streamUnsentMsMax: 30_000,
+  streamBeatEveryMs: 15_000,
+  /** A key that was revoked has no stream of ours after that. */
+  streamCheckEveryMs: 30_000,
+  /** Before a client that was sent away may come back: spread, so that the next process does not get all at once. */
+  streamRetryMsMin: 1_000,
+  streamRetryMsMax: 5_000,
+  /** For a WebSocket to say goodbye. */
+  socketCloseMsMax: 2_000,
+  /** What a client may send over a WebSocket, where it has nothing to say. */
+  socketMessageBytesMax: 4 * 1024,
+  /** Of a tenant, in one statement. */
+  eventsReadMax: 500,
+  /** Replayed at once, before the reader has to have taken them. */
+  eventsReplayedMax: 200,
+  /** Between two readings of new events, and without any word of them. */
+  eventsReadGapMs: 10,
+  eventsReadEveryMs: 1_000,
+  eventsReadMsMax: 2_000,
+  /** While a transaction under way keeps what was written after it from being told to a whole tenant. */
+  eventsUnsettledMs: 25,
+  /** Jobs that are read at once, and every so often, for the streams that follow them. */
+  snapshotsReadMax: 100,
+  snapshotsEveryMs: 100,
+  snapshotsGapMs: 20,
+  /** Of these those that are read without any word of a change, and places in line, which cost the most. */
+  snapshotsUnaskedMax: 5,
+  snapshotPlacesMax: 5,
+  /** The same job, without any word of a change. */
+  snapshotMsFresh: 2_000,
+
   mailLeaseSeconds: 30,
   callbackChecksPerAttemptEveryMs: 5_000,
 
@@ -237,4 +363,47 @@ export const limits = {
   publishedKeysMsKept: 24 * 3_600_000,
   publishedKeysAskedEveryMs: 60_000,
   publishedKeysAnswerMsMax: 5_000,
+
+  webhookEndpointsMax: 20,
+  webhookDescriptionCharsMax: 256,
+  webhookTriesMax: 10,
+  webhookConnectMsMax: 5_000,
+  /** For a whole try. */
+  webhookTryMsMax: 15_000,
+  /** Of an answer's body: for the log, and only as long as it does not hold the next one up. */
+  webhookAnswerBytesMax: 4 * 1024,
+  webhookAnswerBodyMsMax: 1_000,
+  webhookExcerptCharsMax: 500,
+  webhookPayloadBytesMax: 20 * 1024,
+  /** Longer than a try may take, so that nobody else begins it meanwhile. */
+  webhookLeaseMs: 30_000,
+  /** How long after its time the relay makes a try that is the workflow's. */
+  webhookGraceMs: 600_000,
+  /** What a receiver may ask for with Retry-After. */
+  webhookRetryAfterMsMax: 24 * 3_600_000,
+  /** For a receiver that says it is overloaded, and not until when. */
+  webhookPauseMs: 10_000,
+  /** Tries of one relay that are young, and those that have hung for so long that they hold no hand any more. */
+  webhookHandsMax: 500,
+  webhookHangMs: 300,
+  webhookHangingMax: 4_000,
+  /** At once to one receiver; one that fails is sent one. */
+  webhooksOfReceiverMax: 4,
+  /** Receivers that one claim steps through. */
+  webhookLinesOfClaimMax: 1_000,
+  /** Statements of one worker for webhooks: it has some twenty connections for everything. */
+  webhookQueriesAtOnceMax: 6,
+  /** Workflows that one relay starts at once. */
+  webhookStartsAtOnceMax: 10,
+  /** Retries that one worker makes at once. */
+  webhookRetriesAtOnceMax: 1_000,
+  /** Times that one workflow wakes: its tries, and what finds nothing due. */
+  webhookRoundsMax: 50,
+  webhookBusyDelayMsMin: 5_000,
+  webhookBusyDelayMsMax: 600_000,
+  webhookSecretBytes: 32,
+  webhookPreviousSecretHours: 24,
+  webhookDaysKept: 30,
+  /** Test calls that one API process makes at once. */
+  webhookTestsAtOnceMax: 20,
 } as const;

@@ -5,8 +5,9 @@ import type { AttemptStory, Story } from './story.ts';
 /** Where the next attempt goes: the same target while its failure allows, else the first one that was never tried. */
 export function targetAfter(story: Story, last: AttemptStory): number | undefined {
   if (story.attempts.length >= limits.attemptsOfJobMax) return undefined;
-  if (last.phase === 'void') return last.target;
   const untried = firstUntried(story);
+  if (story.tooDear?.includes(last.target)) return untried;
+  if (last.phase === 'void') return last.target;
   const failure = last.failure;
   if (failure?.retry !== 'same') return untried;
   if (failuresAlike(story, last) < triesOf(failure)) return last.target;
@@ -22,9 +23,9 @@ export function delayAfter(story: Story, last: AttemptStory): number {
   return Math.min(wanted, limits.retryAfterMsMax);
 }
 
-/** An index into the route. */
+/** An index into the route, of a target that may be paid. */
 export function firstUntried(story: Story): number | undefined {
-  const tried = new Set(story.attempts.map((attempt) => attempt.target));
+  const tried = new Set([...story.attempts.map((attempt) => attempt.target), ...(story.tooDear ?? [])]);
   const index = story.route.findIndex((_, target) => !tried.has(target));
   return index === -1 ? undefined : index;
 }

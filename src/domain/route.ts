@@ -33,7 +33,19 @@ export interface RouteTarget {
   readonly moderation?: 'never' | 'elsewhere';
   /** What one video of this request costs here, in millionths of a US dollar. Null: unknown. */
   readonly priceUsdMicros: number | null;
+  /** What is billed of an attempt that made no video, where it is not as `usualBills` has it. */
+  readonly bills?: Partial<Bills>;
 }
+
+/**
+ * What a vendor bills beside videos: the whole price or nothing, of an attempt that it reports as `failed`; that it took and
+ * then `refused`, for the content or the input of the request; that we `cancelled` there in time; and that was `abandoned`,
+ * so that nobody has heard its end. What was refused before anything was created is never billed.
+ */
+export type Bills = Readonly<Record<'failed' | 'refused' | 'cancelled' | 'abandoned', 'none' | 'full'>>;
+
+/** Of a target that says nothing of it. Who knows nothing books everything. */
+export const usualBills: Bills = { failed: 'none', refused: 'none', cancelled: 'full', abandoned: 'full' };
 
 /**
  * Milliseconds from the first POST in which a job must end: every target gets its longest duration once. The queue's

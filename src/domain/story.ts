@@ -15,6 +15,8 @@ export interface Story {
   /** Somebody else has ended the job: only the standing verdict is left to ask for. */
   readonly over: boolean;
   readonly runDeadlineAt: number | null;
+  /** Targets at which another attempt would cost more than the job may, as its attempts stand now. Absent: none. */
+  readonly tooDear?: readonly number[];
 }
 
 export interface AttemptStory {
@@ -65,7 +67,8 @@ export type Fact =
   | { readonly kind: 'hint'; readonly attempt: number }
   | { readonly kind: 'cancel' };
 
-export type QueueAnswer = 'queued' | 'granted' | 'job_final' | 'cancel_requested';
+/** `too_dear`: it has no place, for with what the job's other attempts cost it would cost more than it may. */
+export type QueueAnswer = 'queued' | 'granted' | 'job_final' | 'cancel_requested' | 'too_dear';
 
 /** What came of one submit. The last three say that nothing was sent, and why. */
 export type SubmitAnswer =

@@ -14,6 +14,8 @@ export interface VideoRequest {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly priority: Priority;
   readonly max_cost_usd?: number;
+  /** Whom to tell of this job alone. It is kept here and nowhere else, so that it is erased with the rest. */
+  readonly webhook_url?: string;
   /** What was asked for, where a retired model's request is served by another one. */
   readonly requested?: Requested;
 }

@@ -1,14 +1,17 @@
 import type { Logger } from 'pino';
 import { Gauge, type Registry } from 'prom-client';
 import { type PoolUse, readPoolUse } from '../db/capacity.ts';
+import { readStakes, type Stakes } from '../db/money-at-risk.ts';
 import type { Database } from '../db/pool.ts';
 
-/** What each gauge shows, by its labels. */
-const shown: readonly {
+interface Shown<Subject> {
   readonly name: string;
   readonly help: string;
-  readonly states: Readonly<Record<string, (use: PoolUse) => number>>;
-}[] = [
+  /** What is shown of a subject, by the label `state`; null: nothing. Empty: the gauge has no such label. */
+  readonly states: Readonly<Record<string, (subject: Subject) => number | null>>;
+}
+
+const ofPools: readonly Shown<PoolUse>[] = [
   {
     name: 'spillway_pool_limit',
     help: 'Jobs that may be outstanding at a provider account: as configured, and as its refusals have taught.',
@@ -31,30 +34,84 @@ const shown: readonly {
   },
 ];
 
+const ofAll: readonly Shown<Stakes>[] = [
+  {
+    name: 'spillway_queue_oldest_wait_seconds',
+    help: 'How long the oldest waiting job has waited, of all pools.',
+    states: { '': ({ oldestWaitSeconds }) => oldestWaitSeconds },
+  },
+  {
+    name: 'spillway_money_at_risk_usd',
+    help: 'What attempts that are out are expected to cost: under way, of jobs that are final already, and of lost answers, which count above too.',
+    states: {
+      under_way: ({ underWayUsd }) => underWayUsd,
+      zombie: ({ zombieUsd }) => zombieUsd,
+      unknown: ({ unknownUsd }) => unknownUsd,
+    },
+  },
+  {
+    name: 'spillway_spend_usd',
+    help: 'What is committed, and the cap on it, where there is one.',
+    states: { committed: ({ committedUsd }) => committedUsd, cap: ({ capUsd }) => capUsd },
+  },
+];
+
+/** However many ask, and however often: what they are told is as old as this at most. */
+const freshMs = 5_000;
+
 /** Gauges of what Postgres knows, read when somebody asks. While it is away they are absent, and not wrong. */
 export function registerCapacityMetrics(registry: Registry, db: Database, log: Logger): void {
-  let reading: Promise<readonly PoolUse[]> | undefined;
-  // One scrape asks every gauge; one question is enough.
-  const read = async (): Promise<readonly PoolUse[]> => {
-    reading ??= readPoolUse(db).finally(() => (reading = undefined));
-    return await reading;
-  };
-  for (const { name, help, states } of shown) {
-    const gauge = new Gauge({
-      name,
-      help,
-      labelNames: ['pool', 'state'],
-      registers: [registry],
-      async collect() {
-        gauge.reset();
-        const uses = await read().catch((error: unknown) => {
-          log.warn({ err: error }, 'capacity could not be read for the metrics');
-          return [];
-        });
-        for (const use of uses)
-          for (const [state, valueOf] of Object.entries(states))
-            gauge.set(state === '' ? { pool: use.pool } : { pool: use.pool, state }, valueOf(use));
-      },
+  const onError = (error: unknown): void => log.warn({ err: error }, 'capacity could not be read for the metrics');
+  const readPools = remembered(async () => await readPoolUse(db), onError);
+  const readAll = remembered(async () => await readStakes(db), onError);
+  for (const shown of ofPools)
+    show(registry, shown, async () =>
+      (await readPools())?.map((use) => ({ subject: use, labels: { pool: use.pool } })),
+    );
+  for (const shown of ofAll)
+    show(registry, shown, async () => {
+      const stakes = await readAll();
+      return stakes && [{ subject: stakes, labels: {} }];
     });
+}
+
+interface Seen<Subject> {
+  readonly subject: Subject;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+function show<Subject>(
+  registry: Registry,
+  { name, help, states }: Shown<Subject>,
+  read: () => Promise<readonly Seen<Subject>[] | undefined>,
+): void {
+  const gauge = new Gauge({
+    name,
+    help,
+    labelNames: ['pool', 'state'],
+    registers: [registry],
+    async collect() {
+      gauge.reset();
+      for (const { subject, labels } of (await read()) ?? [])
+        for (const [state, valueOf] of Object.entries(states)) {
+          const value = valueOf(subject);
+          if (value !== null) gauge.set({ ...labels, ...(state !== '' && { state }) }, value);
+        }
+    },
+  });
+}
+
+/** One question for all gauges of a scrape, and for scrapes that follow each other closely. */
+function remembered<Answer>(ask: () => Promise<Answer>, onError: (error: unknown) => void) {
+  let known: { readonly answer: Promise<Answer | undefined>; readonly at: number } | undefined;
+  return async (): Promise<Answer | undefined> => {
+    if (known === undefined || performance.now() - known.at >= freshMs)
+      known = { answer: ask().catch(forgotten), at: performance.now() };
+    return await known.answer;
+  };
+
+  function forgotten(error: unknown): undefined {
+    known = undefined;
+    onError(error);
   }
 }

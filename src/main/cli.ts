@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util';
 import { ConfigError, readConfig } from '../config.ts';
 import { readTemporalServerKind } from '../embedded/temporal-server-kind.ts';
 import { createLogger } from '../logger.ts';
+import { activityFields } from './activity-fields.ts';
+import { admin } from './admin.ts';
 import { demo } from './demo.ts';
 import { modelsCheck } from './models-check.ts';
 import { plan } from './plan.ts';
@@ -29,6 +31,7 @@ const usage = `Usage: spillway <command>
   worker     a worker alone         needs DATABASE_URL, TEMPORAL_ADDRESS
   simulator  the vendors' protocols, played on SIMULATOR_PORT
   temporal:postgres  Postgres and Temporal's own server on it, which takes Go and five minutes to build, once
+  admin      tenants, their limits and their keys    needs DATABASE_URL; --help says more
   plan       how long a backlog takes at each account level, and what it costs; --help says more
   models:check  compare the catalogue with what WaveSpeed says today; costs nothing
 `;
@@ -100,11 +103,11 @@ async function api(setting: Setting, started: Started): Promise<number> {
 }
 
 async function worker(setting: Setting, started: Started): Promise<number> {
-  installRuntime();
+  await installRuntime();
   const settings = await configured(setting);
   started.add(await runWorker(settings));
-  started.add(await serveOps(settings));
-  setting.log.info('worker is up');
+  const ops = started.add(await serveOps(settings));
+  setting.log.info({ ops: ops.url }, 'worker is up');
   await setting.stopped;
   return 0;
 }
@@ -139,7 +142,8 @@ function required(value: string | undefined, name: string): string {
 
 /** Runs one command, and stops what it has started whatever happens. */
 async function main(argv: readonly string[]): Promise<number> {
-  // It has options of its own, and starts nothing.
+  // These have options of their own, and start nothing.
+  if (argv[0] === 'admin') return await runAdmin(argv.slice(1));
   if (argv[0] === 'plan') return await plan(argv.slice(1), (text) => void process.stdout.write(text));
   const { command, flags } = parse(argv);
   const run = command === undefined ? undefined : commands[command];
@@ -153,6 +157,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const log = createLogger({
     level: config.logLevel,
     part: command,
+    fields: activityFields,
     // The demo's own output is for reading; its log is beside it.
     ...(isDemo ? { destination: `${config.dataDirectory}/demo/demo.log` } : {}),
   });
@@ -168,6 +173,14 @@ async function main(argv: readonly string[]): Promise<number> {
     await started.stopAll();
     endWhateverHappens();
   }
+}
+
+async function runAdmin(argv: readonly string[]): Promise<number> {
+  return await admin(argv, {
+    databaseUrl: () => readConfig().config.databaseUrl,
+    say: (line) => void process.stdout.write(`${line}\n`),
+    note: (line) => void process.stderr.write(`${line}\n`),
+  });
 }
 
 /** Everything is stopped in order. Should anything still hold the process, say a start that waits for a server, it goes. */

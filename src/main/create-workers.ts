@@ -2,11 +2,15 @@ import { fileURLToPath } from 'node:url';
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import type pg from 'pg';
 import { createActivities } from '../activities/index.ts';
+import { createWebhookActivities } from '../activities/try-webhook.ts';
+import { webhookTaskQueue } from '../contracts/deliver-webhook.ts';
 import { assetTaskQueue, checkTaskQueue, taskQueue } from '../contracts/generate-video.ts';
 import { limits } from '../domain/limits.ts';
 import { callerUrlPolicy } from '../providers/hostile-url.ts';
 import { createRemoteFiles } from '../providers/remote-file.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { polls } from './metrics.ts';
+import { createTryDeps } from './webhooks.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 export interface WorkerParts {
@@ -14,14 +18,22 @@ export interface WorkerParts {
   readonly connection: NativeConnection;
 }
 
+/** What activities need besides: where videos go, and whom they tell of what they did. */
+export interface WorkerEnds {
+  readonly store: ObjectStore;
+  readonly onQueued: () => void;
+  readonly onEvents: () => void;
+}
+
 /** Activities under way are asked to end only after this, and waited for in any case: a POST is never cut off. */
 const shutdownGraceMs = 35_000;
 
 /** A worker for each task queue: what is long or slow on one has no slot of another. */
 export async function createWorkers(
-  { temporal, catalogue, vendors, publicUrl, log }: WorkerSettings,
-  { pool, connection, store, onQueued }: WorkerParts & { store: ObjectStore; onQueued: () => void },
+  settings: WorkerSettings,
+  { pool, connection, store, onQueued, onEvents }: WorkerParts & WorkerEnds,
 ): Promise<readonly Worker[]> {
+  const { temporal, catalogue, vendors, publicUrl, log } = settings;
   const inputs = createRemoteFiles({ policy: callerUrlPolicy });
   const activities = createActivities({
     db: pool,
@@ -33,6 +45,8 @@ export async function createWorkers(
     ...(publicUrl === undefined ? {} : { publicUrl }),
     log,
     onQueued,
+    onEvents,
+    onPolled: (target) => polls.inc({ target }),
   });
   const common = {
     connection,
@@ -64,6 +78,13 @@ export async function createWorkers(
       taskQueue: assetTaskQueue,
       maxConcurrentActivityTaskExecutions: limits.storesAtOnceMax,
       maxConcurrentActivityTaskPolls: 2,
+    }),
+    Worker.create({
+      ...common,
+      activities: { ...createWebhookActivities(createTryDeps({ pool, settings })) },
+      taskQueue: webhookTaskQueue,
+      maxConcurrentActivityTaskExecutions: limits.webhookRetriesAtOnceMax,
+      maxConcurrentActivityTaskPolls: 4,
     }),
   ]);
 }

@@ -24,6 +24,7 @@ export async function demo(setting: Setting, options: DemoOptions, started: Star
   say('Spillway demo: Postgres, Temporal, API, worker, and a simulator that plays the vendors. No key, no cost.');
   const staged = await stage({ ...setting, tell: say }, started);
   const { api, backends } = await startStack(staged, started);
+  say(`  Page         ${api.url}/`);
   say(`  API          ${api.url}`);
   say(`  Temporal UI  ${backends.temporalUiUrl ?? 'where you run it'}`);
   say();
@@ -45,9 +46,8 @@ export async function demo(setting: Setting, options: DemoOptions, started: Star
     say(`  Its workflow   ${backends.temporalUiUrl}/namespaces/default/workflows/${video.id}`);
   say(`  Its timeline   ${api.url}/v1/videos/${video.id}/timeline`);
   if (!options.once) {
-    say(
-      `\nThe stack stays up. Try:  curl ${api.url}/v1/videos -H 'content-type: application/json' -d '{"prompt":"a paper boat"}'`,
-    );
+    say(`\nThe stack stays up. Make the next one in a browser:  ${api.url}/`);
+    say(`Or try:  curl ${api.url}/v1/videos -H 'content-type: application/json' -d '{"prompt":"a paper boat"}'`);
     say('Ctrl-C stops everything; what is under way goes on with the next start.');
     await setting.stopped;
   }

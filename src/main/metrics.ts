@@ -1,4 +1,4 @@
-import { Counter, Gauge } from 'prom-client';
+import { Counter, Gauge, Histogram } from 'prom-client';
 
 export const repairs = new Counter({
   name: 'spillway_repairs_total',
@@ -40,4 +40,46 @@ export const unknownResolved = new Counter({
   name: 'spillway_unknown_resolved_total',
   help: 'What settled lost answers, by target: a proof, or the policy after the grace. A proof may follow a policy.',
   labelNames: ['target', 'by'],
+});
+
+export const attemptsEnded = new Counter({
+  name: 'spillway_attempts_ended_total',
+  help: 'Attempts that ended, by outcome and by who told: the callback, a poll (`check`), the answer to the POST (`refusal`).',
+  labelNames: ['target', 'outcome', 'evidence'],
+});
+
+export const jobsEnded = new Counter({
+  name: 'spillway_jobs_ended_total',
+  help: 'Jobs that ended, by their final phase.',
+  labelNames: ['phase'],
+});
+
+export const polls = new Counter({
+  name: 'spillway_polls_total',
+  help: 'Polls of a provider for an attempt of ours, by target.',
+  labelNames: ['target'],
+});
+
+export const webhookTries = new Counter({
+  name: 'spillway_webhook_tries_total',
+  help: 'Tries of webhooks, by what came of them: `delivered`, `again`, `exhausted` after the last one, `gone` for good, `erased`.',
+  labelNames: ['result'],
+});
+
+export const webhookLag = new Histogram({
+  name: 'spillway_webhook_first_try_lag_seconds',
+  help: 'From the event to the first try of its webhook.',
+  buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800],
+});
+
+export const webhooksOpen = new Gauge({
+  name: 'spillway_webhooks_open',
+  help: 'Webhooks that wait for their first try (`pending`) or for another one (`retrying`), of all workers.',
+  labelNames: ['state'],
+});
+
+export const webhooksDisabled = new Counter({
+  name: 'spillway_webhook_endpoints_disabled_total',
+  help: 'Endpoints that were disabled: `gone` by their own answer, `failing` after five days of failures.',
+  labelNames: ['reason'],
 });

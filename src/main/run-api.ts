@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
@@ -13,12 +14,14 @@ import type { Config, Secrets } from '../config.ts';
 import { timelineQueryName } from '../contracts/generate-video.ts';
 import { createPool } from '../db/pool.ts';
 import { findSpendCap } from '../db/pools.ts';
-import { createWakeUps } from '../db/wake-ups.ts';
+import { createWakeUps, listenToWakeUps } from '../db/wake-ups.ts';
+import { limits } from '../domain/limits.ts';
 import { createObjectStore } from './object-store.ts';
 import { serveOps } from './serve-ops.ts';
 import { type Stoppable, startTogether } from './stop.ts';
 import type { TemporalSettings } from './temporal.ts';
 import type { Vendors } from './vendors.ts';
+import { createWebhookDeps, webhookNotice } from './webhooks.ts';
 
 export interface ApiSettings {
   readonly config: Config;
@@ -41,6 +44,8 @@ const queryTimeoutMs = 2_000;
 /** The API needs Postgres. Temporal is looked up lazily: jobs are accepted while it is down. */
 export async function runApi(settings: ApiSettings): Promise<RunningApi> {
   const { config, databaseUrl, temporal, log } = settings;
+  const notice = webhookNotice(settings.secrets);
+  if (notice !== undefined) log.warn({ notice }, 'webhooks');
   const onError = (error: unknown): void => log.warn({ err: error }, 'idle connection broke');
   return await startTogether(onError, async (started) => {
     const ops = started.add(await serveOps(settings));
@@ -48,12 +53,28 @@ export async function runApi(settings: ApiSettings): Promise<RunningApi> {
     started.add({ stop: () => connection.close() });
     const pool = createPool({ url: databaseUrl, connectionsMax: 10, name: 'api', onError });
     started.add({ stop: () => pool.end() });
+    const reports = createPool({
+      url: databaseUrl,
+      connectionsMax: 2,
+      name: 'reports',
+      statementTimeoutMs: limits.usageReadMsMax,
+      onError,
+    });
+    started.add({ stop: () => reports.end() });
 
-    const app = createApp(await appDeps(settings, { pool, connection }));
+    const app = createApp({ ...(await appDeps(settings, { pool, connection })), reports });
     started.add({ stop: () => app.drain() });
+    const listener = listenToWakeUps(databaseUrl, (kinds) => kinds.includes('events') && app.wakeEvents());
+    started.add({ stop: () => listener.close() });
     const server = await listen(app.handler, { host: config.api.host, port: config.api.port });
     started.add({ stop: () => server.close() });
-    started.add({ stop: async () => ops.close() });
+    started.add({ stop: async () => app.endStreams() });
+    started.add({
+      async stop() {
+        ops.close();
+        await delay(config.api.shutdownWaitMs);
+      },
+    });
     return { url: server.url, opsUrl: ops.url };
   });
 }
@@ -75,16 +96,22 @@ async function appDeps(
     ...(settings.publicUrl === undefined ? {} : { publicUrl: settings.publicUrl }),
     clock: Date.now,
     queueCaps: config.queueCaps,
+    ...(config.requestsPerMinute === undefined ? {} : { requestsPerMinute: config.requestsPerMinute }),
     defaultModel: activeModels(catalogue, vendors.traits)[0] ?? '',
     ...(secrets.apiKey === undefined ? {} : { apiKey: secrets.apiKey }),
+    requireKeys: config.api.requireKeys,
+    corsOrigins: config.api.corsOrigins,
     servedBySimulator: config.simulatorUrl !== undefined,
+    webhooks: createWebhookDeps(settings),
     queryTimeline: (jobId) =>
       client.withDeadline(Date.now() + queryTimeoutMs, () => client.workflow.getHandle(jobId).query(timelineQueryName)),
     notifyMail: () => {
       wakeUps.send('mail');
       wakeUps.send('grant');
+      wakeUps.send('events');
     },
     notifyAccepted: () => wakeUps.send('grant'),
+    notifyErased: () => wakeUps.send('erase'),
     logger: log,
     registry: register,
   };

@@ -1,12 +1,14 @@
 import type { Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createPool } from '../db/pool.ts';
-import { listenToWakeUps } from '../db/wake-ups.ts';
+import { createWakeUps, listenToWakeUps } from '../db/wake-ups.ts';
 import { createWorkers } from './create-workers.ts';
 import { createObjectStore, storageNotice } from './object-store.ts';
 import { startDispatch, type Wake } from './start-dispatch.ts';
+import { startErasures } from './start-erasures.ts';
 import { type Stoppable, startTogether } from './stop.ts';
 import { connectToTemporal } from './temporal.ts';
+import { startWebhooks } from './webhooks.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 /** Workflows, activities and the dispatcher, in one process. Stops in the order that loses nothing. */
@@ -30,12 +32,26 @@ export async function runWorker(settings: WorkerSettings): Promise<Stoppable> {
     // Nothing is granted before there is somebody to work on it.
     let wake: Wake = () => undefined;
     const store = createObjectStore(config);
-    const workers = await createWorkers(settings, { pool, connection, store, onQueued: () => wake(['grant']) });
+    const wakeUps = createWakeUps(pool);
+    const workers = await createWorkers(settings, {
+      pool,
+      connection,
+      store,
+      onQueued: () => wake(['grant']),
+      onEvents: () => wakeUps.send('events'),
+    });
     started.add(runToTheEnd(workers, log));
     const dispatch = startDispatch(settings, { pool, connection });
     wake = dispatch.wake;
     started.add(dispatch);
-    const listener = listenToWakeUps(databaseUrl, wake);
+    const erasures = startErasures(settings, { pool, store });
+    started.add(erasures);
+    const webhooks = started.add(startWebhooks(settings, { pool, connection }));
+    const listener = listenToWakeUps(databaseUrl, (kinds) => {
+      dispatch.wake(kinds);
+      erasures.wake(kinds);
+      webhooks.wake(kinds);
+    });
     started.add({ stop: () => listener.close() });
     return {};
   });

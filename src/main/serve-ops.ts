@@ -6,7 +6,9 @@ import { listen } from '../api/server.ts';
 import type { Config } from '../config.ts';
 import { createPool } from '../db/pool.ts';
 import { registerCapacityMetrics } from './capacity-metrics.ts';
+import { registerProcessMetrics } from './process-metrics.ts';
 import { type Stoppable, startTogether } from './stop.ts';
+import { readTemporalMetrics } from './temporal-metrics.ts';
 import type { TemporalSettings } from './temporal.ts';
 
 export interface OpsSettings {
@@ -37,7 +39,14 @@ export async function serveOps({ config, databaseUrl, temporal, log }: OpsSettin
       return true;
     };
     registerCapacityMetrics(register, pool, log);
-    const app = createOpsApp({ pool, temporalReady, registry: register, isClosing: () => closing });
+    registerProcessMetrics(register);
+    const app = createOpsApp({
+      pool,
+      temporalReady,
+      registry: register,
+      furtherMetrics: readTemporalMetrics,
+      isClosing: () => closing,
+    });
     const server = await listen(app, { host: config.api.opsHost, port: config.api.opsPort });
     started.add({ stop: () => server.close(1_000) });
     return { url: server.url, close: () => void (closing = true) };

@@ -1,4 +1,5 @@
 import { Client } from '@temporalio/client';
+import { createWakeUps } from '../db/wake-ups.ts';
 import { grantPass } from '../dispatch/grant-pass.ts';
 import { createRelay } from '../dispatch/mailbox-relay.ts';
 import { reconcile } from '../dispatch/reconciler.ts';
@@ -55,14 +56,21 @@ export function startDispatch(settings: WorkerSettings, { pool, connection }: Wo
       return granted + moved > 0 ? 'again' : 'idle';
     },
   });
-  const onSwept = (kind: string, count: number): void => swept.inc({ kind }, count);
+  const wakeUps = createWakeUps(pool);
+  const onSwept = (kind: string, count: number): void => {
+    swept.inc({ kind }, count);
+    if (count > 0) wakeUps.send('events');
+  };
   const sweeper = loop('sweeper', {
     everyMs: 1_000,
     round: async () => await sweep({ pool, stuckAfterMs: config.stuckAfterMs, visibleMax: 100, onSwept }),
   });
   const everyMs = config.reconcileEveryMs;
   const { providers } = vendors;
-  const onRepair = (repair: string, count: number): void => repairs.inc({ repair }, count);
+  const onRepair = (repair: string, count: number): void => {
+    repairs.inc({ repair }, count);
+    if (count > 0) wakeUps.send('events');
+  };
   const reconciler = loop('reconciler', {
     everyMs,
     round: async () => {

@@ -3,9 +3,11 @@ import type pg from 'pg';
 import { forgetHealth } from '../db/health.ts';
 import { sampleDrains } from '../db/line.ts';
 import { asOnlyOne } from '../db/only-one.ts';
+import { foldSpendingRefunds } from '../db/spending.ts';
 import { createHealthWatch } from '../dispatch/health-watch.ts';
 import type { Loop, LoopSettings } from '../dispatch/wake.ts';
 import { limits } from '../domain/limits.ts';
+import { countEnds } from './count-ends.ts';
 import { countUnknownSubmits } from './count-unknown-submits.ts';
 import { breakerChanges, breakerStates } from './metrics.ts';
 import type { WorkerSettings } from './worker-settings.ts';
@@ -20,12 +22,21 @@ export interface WatchParts {
   readonly onAdmission: () => void;
 }
 
-/** The loops that only look: how targets fare, how fast lines drain, what became of ambiguous submits. */
+/** The small loops: how targets fare, how fast lines drain, what became of ambiguous submits, what comes back to budgets. */
 export function startWatches(settings: WorkerSettings, parts: WatchParts): readonly Loop[] {
   const { pool, loop } = parts;
   return [
     loop('health', { everyMs: 1_000, round: healthRound(settings, parts) }),
     loop('unknown submits', { everyMs: 1_000, round: () => countUnknownSubmits(pool) }),
+    loop('ends', { everyMs: 1_000, round: () => countEnds(pool) }),
+    loop('refunds', {
+      everyMs: limits.foldRefundsEveryMs,
+      round: async () => {
+        let isMore = false;
+        await asOnlyOne(pool, 'refunds', async () => void (isMore = await foldSpendingRefunds(pool)));
+        return isMore ? 'again' : 'idle';
+      },
+    }),
     loop('drains', {
       everyMs: limits.drainSampleEveryMs,
       round: async () => {

@@ -96,7 +96,7 @@ export interface Stack {
 export async function startStack(setting: Setting, started: Started): Promise<Stack> {
   const { config, secrets, log } = setting;
   const { catalogue, vendors } = await readCatalogue(setting);
-  installRuntime();
+  await installRuntime();
   const backends = await findBackends(setting, started);
   const { databaseUrl } = backends;
   await migrateDatabase(setting, databaseUrl);

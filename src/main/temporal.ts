@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, type NativeConnectionOptions } from '@temporalio/worker';
+import { reserveExporter, useExporter } from './temporal-metrics.ts';
 
 /** Address, TLS, key and namespace as `@temporalio/envconfig` reads them; an embedded server's address goes first. */
 export interface TemporalSettings {
@@ -17,14 +18,21 @@ export function readTemporalSettings(embeddedAddress?: string): TemporalSettings
 
 /**
  * The SDK's own runtime, once a process. It would trap SIGTERM and stop the worker before the dispatcher: the order of
- * stopping is ours (stop.ts).
+ * stopping is ours (stop.ts). Its metrics are told on the port of ours.
  */
-export function installRuntime(): void {
+export async function installRuntime(): Promise<void> {
+  const { port, bindAddress } = await reserveExporter();
   Runtime.install({
     shutdownSignals: [],
-    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'WARN' }, forward: {} } },
+    telemetryOptions: {
+      logging: { filter: { core: 'WARN', other: 'WARN' }, forward: {} },
+      metrics: {
+        prometheus: { bindAddress, countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true },
+      },
+    },
     logger: quietLogger,
   });
+  useExporter(port);
 }
 
 const quietLogger = {

@@ -1,11 +1,12 @@
 import type { Logger } from 'pino';
 import type { Catalogue } from '../catalogue/schema.ts';
-import type { Config } from '../config.ts';
+import type { Config, Secrets } from '../config.ts';
 import type { TemporalSettings } from './temporal.ts';
 import type { Vendors } from './vendors.ts';
 
 export interface WorkerSettings {
   readonly config: Config;
+  readonly secrets: Secrets;
   readonly databaseUrl: string;
   readonly temporal: TemporalSettings;
   readonly catalogue: Catalogue;

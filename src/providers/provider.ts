@@ -29,6 +29,13 @@ export interface VideoProvider {
   cancel?(handle: OperationHandle): Promise<boolean>;
 
   /**
+   * Deletes what the vendor keeps of an operation that has ended: its record and its outputs. Never called on one that may
+   * still be under way. Resolves once the vendor says that there is nothing left of it, or that there was nothing. Throws
+   * `ProviderUnreachableError` when it said neither. Absent: the vendor has no such call.
+   */
+  erase?(handle: OperationHandle): Promise<void>;
+
+  /**
    * Reads one delivery to our callback route: raw bytes, before any parser. A vendor that signs with a published key may
    * have to be asked for it; when it can't be had, the delivery is `unsigned`.
    */

@@ -1,4 +1,5 @@
 import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
+import { webhookTaskQueue } from '../contracts/deliver-webhook.ts';
 import { assetTaskQueue, checkTaskQueue } from '../contracts/generate-video.ts';
 import { limits } from '../domain/limits.ts';
 
@@ -61,5 +62,12 @@ export const removeOptions: ActivityOptions = {
   taskQueue: assetTaskQueue,
   scheduleToCloseTimeout: limits.retentionEveryMs,
   startToCloseTimeout: '3m',
+  retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '1m' },
+};
+
+/** Outlasts a try (15 s), its notes, and its lease (30 s): whoever begins anew finds the lease of a killed one run out. */
+export const webhookOptions: ActivityOptions = {
+  taskQueue: webhookTaskQueue,
+  startToCloseTimeout: '40s',
   retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '1m' },
 };

@@ -1,2 +1,3 @@
+export { deliverWebhook } from './deliver-webhook.ts';
 export { enforceRetention } from './enforce-retention.ts';
 export { generateVideo } from './generate-video.ts';

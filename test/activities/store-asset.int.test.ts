@@ -113,7 +113,7 @@ const keptBytes = async (job: string): Promise<Buffer> =>
   await readFile(join(directory, keyOf(job))).catch(() => Buffer.alloc(0));
 const assetOf = (job: string) => bench.row<Record<string, unknown>>('SELECT * FROM assets WHERE job = $1', job);
 const eventsOf = async (job: string): Promise<readonly object[]> =>
-  (await listEvents(bench.pool, job)).filter(({ kind }) => kind.startsWith('asset.'));
+  (await listEvents(bench.pool, { id: job, tenant: 'default' })).filter(({ kind }) => kind.startsWith('asset.'));
 const unusable = (vendorCode: string): StoreAnswer => ({
   kind: 'failed',
   failure: failureOf('output_expired', { vendorCode }),

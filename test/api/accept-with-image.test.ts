@@ -58,12 +58,20 @@ function setup(submit: Submit, { keep, ...overrides }: Trouble = {}) {
   };
   const app = { store, logger: pino({ level: 'silent' }) };
   const wait: DatabaseWait = { answered: (work) => work, besides: (work) => work, leftMs: () => 1_000 };
-  const accept = (image: InputImage | 'none' = sent) =>
-    acceptWithImage({ app, acceptor, keeper }, { job, image: image === 'none' ? undefined : image, wait });
+  const accept = (image: InputImage | 'none' = sent, isShared = false) =>
+    acceptWithImage({ app, acceptor, keeper }, { job, image: image === 'none' ? undefined : image, wait, isShared });
   return { accept, inputs, kept, notes };
 }
 
-const standing = { askedId: 'video_1', id: 'video_0', fingerprint: null, acceptedAt: 0, request: null, model: 'm' };
+const standing = {
+  askedId: 'video_1',
+  id: 'video_0',
+  fingerprint: null,
+  acceptedAt: 0,
+  request: null,
+  model: 'm',
+  isErased: false,
+};
 const accepted: AcceptOutcome = { kind: 'accepted', acceptedAt: 1 };
 
 test.each([
@@ -143,6 +151,18 @@ test.each([
   expect(problem).toMatchObject({ kind });
   expect(inputs()).toHaveLength(pictures);
 });
+
+test('a picture that may be the one of another try of the request is left to retention', async () => {
+  const { accept, inputs } = setup(() => Promise.reject(new BacklogFullError()));
+  await expect(accept(sent, true)).rejects.toMatchObject({ kind: 'overloaded' });
+  expect(inputs()).toHaveLength(1);
+  const broken = setup(async () => accepted, { write: () => Promise.reject(new Error('EIO')), remove: notExpected });
+  await expect(broken.accept(sent, true)).rejects.toMatchObject({ kind: 'storage_unavailable' });
+});
+
+async function notExpected(): Promise<never> {
+  throw new Error('nothing is to be removed');
+}
 
 test('an upload that expires at the last moment is not found, and nothing is accepted', async () => {
   const submit: Submit = () => Promise.reject(new Error('nobody asks for this'));

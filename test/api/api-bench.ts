@@ -5,13 +5,15 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { PlanResult, Wish } from '../../src/catalogue/plan.ts';
-import { createApp } from '../../src/api/app.ts';
+import { type App, createApp } from '../../src/api/app.ts';
 import type { AppDeps } from '../../src/api/deps.ts';
 import { listen } from '../../src/api/server.ts';
 import type { Database } from '../../src/db/pool.ts';
+import { listenToWakeUps } from '../../src/db/wake-ups.ts';
 import type { RouteTarget } from '../../src/domain/route.ts';
 import { createLocalObjectStore } from '../../src/storage/local-object-store.ts';
 import { assetKey, type ObjectStore } from '../../src/storage/object-store.ts';
+import { createContractCheck } from '../support/contract.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 export interface ApiBench {
@@ -19,6 +21,8 @@ export interface ApiBench {
   readonly database: TestDatabase;
   readonly registry: Registry;
   readonly store: ObjectStore;
+  /** Its router, for tests of every route that there is. */
+  readonly routes: App['routes'];
   /** How often the API told that there is mail, and that jobs were accepted. */
   readonly told: { mail: number; accepted: number };
   post(body: unknown, headers?: Record<string, string>): Promise<Response>;
@@ -26,6 +30,8 @@ export interface ApiBench {
   count(table: string): Promise<number>;
   /** The keys of everything that is kept. */
   objects(): Promise<readonly string[]>;
+  /** What a SIGTERM does to whoever follows events. */
+  endStreams(): void;
   close(): Promise<void>;
 }
 
@@ -88,12 +94,15 @@ export async function openApiBench({ poolOf, storeOf, ...overrides }: BenchOptio
     registry,
     ...overrides,
   });
-  const server = await listen(app.handler, { host: '127.0.0.1', port: 0 });
+  const listener = listenToWakeUps(database.url, () => app.wakeEvents());
+  const contract = createContractCheck();
+  const server = await listen(contract.around(app.handler), { host: '127.0.0.1', port: 0 });
   return {
     url: server.url,
     database,
     registry,
     store,
+    routes: app.routes,
     told,
     post: (body, headers = {}) =>
       fetch(`${server.url}/v1/videos`, {
@@ -111,11 +120,15 @@ export async function openApiBench({ poolOf, storeOf, ...overrides }: BenchOptio
       const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
       return paths.map((path) => path.slice(directory.length + 1)).toSorted();
     },
+    endStreams: () => app.endStreams(),
     async close() {
+      await listener.close();
+      app.endStreams();
       await server.close(1_000);
       await app.drain();
       await database.drop();
       await rm(directory, { recursive: true, force: true });
+      contract.expectFit();
     },
   };
 }

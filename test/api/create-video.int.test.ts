@@ -50,6 +50,7 @@ test('a job is accepted with the whole video object, and told of', async () => {
   const video = await response.json();
   expect(video).toEqual({
     id: expect.stringMatching(/^video_/),
+    client_token: expect.stringMatching(/^spw_job_[\w-]{72}$/),
     object: 'video',
     status: 'queued',
     progress: 0,
@@ -66,6 +67,7 @@ test('a job is accepted with the whole video object, and told of', async () => {
     attempts: 0,
     outputs: [],
     cost_usd: null,
+    estimated_cost_usd: 0.5,
     requested: null,
     metadata: { a: '2', b: '1' },
   });
@@ -132,7 +134,11 @@ test.each([
   ['a wrong type', { prompt: 1 }, { status: 400, pointer: '/prompt' }],
   ['an unknown field', { prompt: 'a', frames: 1 }, { status: 400, pointer: '/frames' }],
   ['provider options', { prompt: 'a', provider_options: {} }, { status: 400, pointer: '/provider_options' }],
-  ['a webhook', { prompt: 'a', webhook_url: 'https://example.com' }, { status: 400, pointer: '/webhook_url' }],
+  [
+    'a webhook to nowhere',
+    { prompt: 'a', webhook_url: 'https://127.0.0.1/x' },
+    { status: 422, pointer: '/webhook_url' },
+  ],
   ['a prototype', '{"prompt":"a","__proto__":{"x":1}}', { status: 400, pointer: '/__proto__' }],
   ['an unknown model', { prompt: 'a', model: 'unknown' }, { status: 422, pointer: '/model' }],
   ['seconds nobody makes', { prompt: 'a', seconds: 7 }, { status: 422, pointer: '/seconds' }],

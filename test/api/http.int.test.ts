@@ -36,7 +36,8 @@ test.each([
   ]);
   for (const response of answers) {
     expect(response.status).toBe(401);
-    expect(response.headers.get('www-authenticate')).toBe('Bearer');
+    const isShown = /^bearer \S+$/i.test(authorization ?? '');
+    expect(response.headers.get('www-authenticate')).toBe(isShown ? 'Bearer error="invalid_token"' : 'Bearer');
     expect(await response.json()).toMatchObject({ code: 'unauthorized', error: { type: 'authentication_error' } });
   }
   expect(await bench.count('jobs')).toBe(0);
@@ -47,9 +48,8 @@ test.each(['Bearer', 'bearer', 'BEARER '])('the key opens: %s', async (scheme) =
 });
 
 test.each([
-  ['PUT', '/v1/videos', 'POST'],
-  ['GET', '/v1/videos', 'POST'],
-  ['DELETE', `/v1/videos/${id}`, 'GET, HEAD'],
+  ['PUT', '/v1/videos', 'GET, HEAD, POST'],
+  ['PUT', `/v1/videos/${id}`, 'GET, HEAD, DELETE'],
   ['POST', `/v1/videos/${id}/content`, 'GET, HEAD'],
   ['PATCH', `/v1/videos/${id}/timeline`, 'GET, HEAD'],
   ['GET', `/v1/videos/${id}/cancel`, 'POST'],
@@ -63,23 +63,17 @@ test.each([
   ]);
 });
 
-test.each([
-  '/',
-  '/v1',
-  '/v1/video',
-  `/v1/videos/${id}/x`,
-  '/healthz',
-  '/metrics',
-  '/problems/x',
-  '/problems/constructor',
-])('%s is a 404', async (path) => {
-  const response = await bench.get(path, { authorization: `Bearer ${apiKey}` });
-  expect([response.status, (await response.json()).code]).toEqual([404, 'not_found']);
-});
+test.each(['/v1', '/v1/video', `/v1/videos/${id}/x`, '/healthz', '/metrics', '/problems/x', '/problems/constructor'])(
+  '%s is a 404',
+  async (path) => {
+    const response = await bench.get(path, { authorization: `Bearer ${apiKey}` });
+    expect([response.status, (await response.json()).code]).toEqual([404, 'not_found']);
+  },
+);
 
 test('the type of every problem leads to its meaning', async () => {
   for (const [code, kind] of Object.entries(problemKinds)) {
-    expect(await (await bench.get(`/problems/${code}`)).json()).toEqual({ code, ...kind });
+    expect(await (await bench.get(`/problems/${code}`)).json()).toMatchObject({ code, ...kind });
   }
 });
 

@@ -161,7 +161,7 @@ test.each([
   [{ max_cost_usd: -1 }, '/max_cost_usd'],
   [{ max_cost_usd: '1' }, '/max_cost_usd'],
   [{ provider_options: {} }, '/provider_options'],
-  [{ webhook_url: 'https://example.com' }, '/webhook_url'],
+  [{ webhook_url: 5 }, '/webhook_url'],
   [{ tenant: 'other' }, '/tenant'],
   [{ 'a/b': 1 }, '/a~1b'],
   [{ constructor: 1 }, '/constructor'],

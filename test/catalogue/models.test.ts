@@ -25,6 +25,11 @@ function namesOf(result: PlanResult): readonly string[] {
   return result.kind === 'planned' ? result.route.map(({ name }) => name) : [`refused: ${result.code}`];
 }
 
+test('every provider says what it bills beside videos', () => {
+  const silent = Object.entries(catalogue.providers).filter(([, { bills }]) => bills === undefined);
+  expect(silent.map(([name]) => name)).toEqual([]);
+});
+
 describe('where our models go', () => {
   test.each<Wanted & { what: string; route: readonly string[] }>([
     {

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { plan, type PlanResult, type PlanSettings, type Wish } from '../../src/catalogue/plan.ts';
+import type { Catalogue } from '../../src/catalogue/schema.ts';
 import { limits } from '../../src/domain/limits.ts';
 import { bothProviders, onlyVendor, sample } from './sample.ts';
 
@@ -217,6 +218,42 @@ describe('a refusal points at the field and says what is allowed', () => {
   test('a name of any length is told in bounds', () => {
     const result = planned({ request: { model: 'm'.repeat(5_000) } });
     expect(result.kind === 'refused' && result.message.length).toBeLessThan(200);
+  });
+});
+
+test('a target whose price is unknown is not for a tenant with a budget, whatever the deployment says', () => {
+  const settings = { providers: onlyVendor, pricesNeeded: false };
+  const wish: Wish = { request: { model: 'swift', size: '720x1280', hasImage: false }, fallback: 'none' };
+  expect(plan(sample, settings, wish).kind).toBe('planned');
+  expect(plan(sample, settings, { ...wish, pricesNeeded: true })).toMatchObject({ code: 'price_unknown' });
+});
+
+describe('what a target bills', () => {
+  const bills = { failed: 'none', refused: 'full', cancelled: 'full', abandoned: 'none', assumed: true } as const;
+  const { vendor } = sample.providers;
+  const { 'vendor/grand': grand } = sample.targets;
+  if (vendor === undefined || grand === undefined) throw new Error('the sample has changed');
+  const billsOf = (catalogue: Catalogue) => {
+    const wish: Wish = { request: { model: 'grand', hasImage: false }, fallback: 'none' };
+    const result = plan(catalogue, { providers: onlyVendor, pricesNeeded: false }, wish);
+    return result.kind === 'planned' ? result.route[0]?.bills : result;
+  };
+  const providers = { ...sample.providers, vendor: { ...vendor, bills } };
+
+  test('is not in its route where it is as usual', () => {
+    expect(billsOf(sample)).toBeUndefined();
+  });
+
+  test('is what its provider says, as far as that is unusual', () => {
+    expect(billsOf({ ...sample, providers })).toEqual({ refused: 'full', abandoned: 'none' });
+  });
+
+  test('is its own word where it has one', () => {
+    const own = { ...grand, bills: { ...bills, failed: 'full', refused: 'none' } as const };
+    expect(billsOf({ ...sample, providers, targets: { ...sample.targets, 'vendor/grand': own } })).toEqual({
+      failed: 'full',
+      abandoned: 'none',
+    });
   });
 });
 

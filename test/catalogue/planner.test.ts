@@ -36,6 +36,7 @@ test('what is remembered is what would be planned, whatever was asked before', (
       ),
       fallback: fc.oneof(fc.constantFrom('auto' as const, 'none' as const), fc.array(model, { maxLength: 3 })),
       patienceSeconds: fc.constantFrom(60, 75),
+      pricesNeeded: fc.boolean(),
       maxCostUsd: fc.constantFrom(0.01, 0.5, 1, 5),
     },
     { requiredKeys: ['request', 'fallback'] },

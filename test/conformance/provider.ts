@@ -161,6 +161,29 @@ export function exerciseProvider(make: () => Promise<ProviderBench>): void {
     });
   });
 
+  describe('erase', () => {
+    test('leaves nothing of what has ended, however often it is asked', async () => {
+      const operation = await accepted(bench);
+      await bench.finish(operation, 'completed');
+      if (!bench.provider.erase) return;
+      await bench.provider.erase(handleOf(bench, operation));
+      await bench.provider.erase(handleOf(bench, operation));
+      expect(await bench.provider.check(handleOf(bench, operation))).toMatchObject({ kind: 'failed' });
+    });
+
+    test('of what the vendor does not know has nothing to do', async () => {
+      expect(await bench.provider.erase?.(handleOf(bench, 'nobody-knows-this'))).toBeUndefined();
+    });
+
+    test('is not done where nobody says so', async () => {
+      if (!bench.provider.erase) return;
+      for (const provider of [bench.unreachable, bench.stranger]) {
+        const asked = provider.erase?.(handleOf(bench, await accepted(bench)));
+        await expect(asked).rejects.toMatchObject({ name: 'ProviderUnreachableError' });
+      }
+    });
+  });
+
   describe('readCallback', () => {
     test('is there exactly when its vendor delivers anything', async () => {
       await bench.finish(await accepted(bench), 'completed');

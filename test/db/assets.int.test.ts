@@ -34,7 +34,7 @@ const fail = (jobId: string, why = failure) => failAsset(bench.pool, { jobId, at
 const cancel = (jobId: string) => settleJob(bench.pool, jobId, { phase: 'cancelled' });
 const assetOf = (jobId: string) => bench.row<Record<string, unknown>>('SELECT * FROM assets WHERE job = $1', jobId);
 const eventsOf = async (jobId: string): Promise<readonly object[]> =>
-  (await listEvents(bench.pool, jobId)).filter(({ kind }) => kind.startsWith('asset.'));
+  (await listEvents(bench.pool, { id: jobId, tenant: 'default' })).filter(({ kind }) => kind.startsWith('asset.'));
 
 describe('what there is to copy', () => {
   test('is where its vendor says, and asked for by what the vendor calls it', async () => {

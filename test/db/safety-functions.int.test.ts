@@ -111,8 +111,10 @@ describe('answer_attempt', () => {
     const { job } = await begun();
     const failure = failureOf('unreachable', { vendorCode: 'http_502' });
     await answerAttempt(bench.pool, { jobId: job, attempt: 1, state: 'unknown', operation: null, failure });
-    expect(await listAttempts(bench.pool, job)).toMatchObject([{ state: 'unknown', failure }]);
-    expect((await listEvents(bench.pool, job)).at(-1)).toMatchObject({
+    expect(await listAttempts(bench.pool, { id: job, tenant: 'default' })).toMatchObject([
+      { state: 'unknown', failure },
+    ]);
+    expect((await listEvents(bench.pool, { id: job, tenant: 'default' })).at(-1)).toMatchObject({
       kind: 'attempt.unknown',
       data: { attempt: 1, failure: 'unreachable' },
     });

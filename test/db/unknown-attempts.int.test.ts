@@ -31,12 +31,12 @@ async function unknown() {
 type Attempt = Awaited<ReturnType<typeof begun>>;
 
 async function attemptOf({ jobId }: Attempt) {
-  const [attempt] = await listAttempts(bench.pool, jobId);
+  const [attempt] = await listAttempts(bench.pool, { id: jobId, tenant: 'default' });
   return attempt;
 }
 
 const storyOf = async ({ jobId }: Attempt) =>
-  (await listEvents(bench.pool, jobId))
+  (await listEvents(bench.pool, { id: jobId, tenant: 'default' }))
     .filter(({ kind }) => kind.startsWith('attempt.') && kind !== 'attempt.started')
     .map(({ kind, data }) => ('by' in data ? `${kind} ${String(data['by'])}` : kind));
 

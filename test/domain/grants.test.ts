@@ -143,6 +143,67 @@ describe('a head of the line', () => {
   });
 });
 
+describe('the budget of a tenant', () => {
+  const needOf = (usdMicros: number | null, ...budgets: readonly string[]) => ({ usdMicros, budgets });
+  const flows = [flow([ticket('poor')], { tenant: 'poor' }), flow([ticket('rich')], { tenant: 'rich' })];
+
+  test('keeps who needs more than it leaves, and nobody else', () => {
+    const tenantBudgets = { needs: new Map([['poor', needOf(500, 'day')]]), leftUsdMicros: new Map([['day', 499]]) };
+    const grants = chooseGrants(snapshot({ flows, tenantBudgets }));
+    expect(grants.granted.map(({ id }) => id)).toEqual(['rich']);
+    expect(grants.passedOver).toEqual([{ id: 'poor', target: 'model', reason: 'budget' }]);
+    expect(grants.overTenantBudget).toEqual(['poor']);
+  });
+
+  test('that leaves exactly what is needed is enough, and one that is not limited is too', () => {
+    const needs = new Map([['poor', needOf(500, 'day', 'month')]]);
+    expect(grantedOf({ flows, tenantBudgets: { needs, leftUsdMicros: new Map([['day', 500]]) } })).toEqual([
+      'poor',
+      'rich',
+    ]);
+    expect(grantedOf({ flows, tenantBudgets: { needs, leftUsdMicros: new Map() } })).toEqual(['poor', 'rich']);
+  });
+
+  test('keeps what has no price', () => {
+    const needs = new Map([['poor', needOf(null, 'day')]]);
+    expect(grantedOf({ flows, tenantBudgets: { needs, leftUsdMicros: new Map([['day', 1e12]]) } })).toEqual(['rich']);
+  });
+
+  test('is no reason of its own beside the cap on everything', () => {
+    const grants = chooseGrants(snapshot({ budgetUsdMicros: 0 }));
+    expect(grants.overTenantBudget).toEqual([]);
+  });
+
+  test('is never passed, whoever draws on it and on which others', () => {
+    const budgets = ['one', 'two', 'three'];
+    const need = fc.record({ usdMicros: fc.nat(400), budgets: fc.subarray(budgets) });
+    fc.assert(
+      fc.property(
+        fc.array(need, { maxLength: 30 }),
+        fc.array(fc.nat(2_000), { minLength: 3, maxLength: 3 }),
+        (all, left) => {
+          const ids = all.map((_, index) => `t${index}`);
+          const grants = chooseGrants(
+            snapshot({
+              flows: ids.map((id) => flow([ticket(id)], { caller: id })),
+              tenantBudgets: {
+                needs: new Map(all.map((one, index) => [`t${index}`, one])),
+                leftUsdMicros: new Map(budgets.map((budget, index) => [budget, left[index] ?? 0])),
+              },
+            }),
+          );
+          const granted = new Set(grants.granted.map(({ id }) => id));
+          for (const [index, budget] of budgets.entries()) {
+            const drawn = all.filter((one, at) => granted.has(`t${at}`) && one.budgets.includes(budget));
+            expect(drawn.reduce((sum, { usdMicros }) => sum + usdMicros, 0)).toBeLessThanOrEqual(left[index] ?? 0);
+          }
+          expect(granted.size + grants.overTenantBudget.length).toBe(all.length);
+        },
+      ),
+    );
+  });
+});
+
 describe('a target with limits of its own', () => {
   const two = [
     flow(line(5)),

@@ -381,6 +381,43 @@ describe('after a failure', () => {
   });
 });
 
+describe('a target that the job may not pay any more', () => {
+  const tooDear = (attempt: number, target: number, kind: TicketStory['kind'] = 'retry'): Fact => ({
+    kind: 'ticket',
+    ticket: { attempt, target, kind },
+    answer: 'too_dear',
+  });
+  const failedOnce: readonly Told[] = [...live(), [failed(1, 'provider_failed', { retry: 'elsewhere' })]];
+
+  test('is passed over for the next one', () => {
+    const story = storyOf(threeTargets, ...failedOnce, [tooDear(2, 1)]);
+    expect(nextStep(story, start)).toMatchObject({ kind: 'queue', ticket: { attempt: 2, target: 2 } });
+  });
+
+  test('ends the job with its last failure, where there is no other', () => {
+    const story = storyOf(twoTargets, ...failedOnce, [tooDear(2, 1)]);
+    expect(nextStep(story, start)).toEqual(settleFailed('provider_failed', { retry: 'elsewhere' }));
+  });
+
+  test('is not tried again for the failure that would permit it', () => {
+    const story = storyOf(oneTarget, ...live(), [failed(1, 'provider_failed', { retry: 'same' })], [tooDear(2, 0)]);
+    expect(nextStep(story, start)).toEqual(settleFailed('provider_failed', { retry: 'same' }));
+  });
+
+  test('is not asked for a second time beside the live attempt, and is once that has failed', () => {
+    const late = start + patienceMs + 60_000;
+    const watched: readonly Told[] = [...live(), [watching(), start + patienceMs]];
+    const dear = storyOf(twoTargets, ...watched, [tooDear(2, 1, 'overlap'), late]);
+    expect(nextStep(storyOf(twoTargets, ...watched), late)).toMatchObject({
+      kind: 'queue',
+      ticket: { kind: 'overlap' },
+    });
+    expect(nextStep(dear, late)).toMatchObject({ kind: 'wait' });
+    const free = heard(dear, failed(1, 'provider_failed', { retry: 'elsewhere' }), late);
+    expect(nextStep(free, late)).toMatchObject({ kind: 'queue', ticket: { attempt: 2, target: 1, kind: 'retry' } });
+  });
+});
+
 describe('patience', () => {
   const impatient: Route = [makeTarget({ patienceMs: 70_000 }), makeTarget({ name: 'vendor/two' })];
   const overlap: Step = { kind: 'queue', ticket: { attempt: 2, target: 1, kind: 'overlap' }, waitMs: 0 };

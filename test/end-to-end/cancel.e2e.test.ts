@@ -13,6 +13,10 @@ const stack = useStack(async () => {
 });
 afterAll(async () => await proxy.close());
 
+function cancellation(state: string) {
+  return { state, provider_stops: true, may_still_cost_usd: 0 };
+}
+
 async function permits(id: string): Promise<number> {
   return (await stack.pool.query('SELECT 1 FROM permits WHERE job = $1', [id])).rowCount ?? 0;
 }
@@ -36,8 +40,9 @@ describe('a cancel ends a job exactly once', () => {
     );
     await until('the account is full', async () => (await stack.vendor.counts()).outstanding === 5);
     const { id } = await stack.accept({ prompt: 'in line' });
-    expect(await stack.cancel(id)).toMatchObject({ status: 'cancelled' });
-    expect(await stack.cancel(id)).toMatchObject({ status: 'cancelled' });
+    const ended = { status: 'cancelled', attempts: 0, cost_usd: null, cancellation: cancellation('cancelled') };
+    expect(await stack.cancel(id)).toMatchObject(ended);
+    expect(await stack.cancel(id)).toMatchObject(ended);
     await finishAll();
     await stack.untilAllFinal(ahead.map((job) => job.id));
     expect(await submits(id)).toBe(0);
@@ -78,7 +83,9 @@ describe('a cancel ends a job exactly once', () => {
         ({ correlation, status }) => correlation === `${id}.1` && status === 'processing',
       ),
     );
-    await stack.cancel(id);
+    const { may_still_cost_usd: mayStillCostUsd, ...rest } = (await stack.cancel(id)).cancellation;
+    expect(rest).toEqual({ state: 'requested', provider_stops: false });
+    expect(mayStillCostUsd).toBeGreaterThan(0);
     expect(await stack.untilFinal(id)).toMatchObject({ status: 'cancelled', attempts: 1 });
     await finishAll();
     expect(await stack.get(id)).toMatchObject({ status: 'cancelled' });
@@ -87,13 +94,19 @@ describe('a cancel ends a job exactly once', () => {
   test('never, once it is completed', async () => {
     const { id } = await stack.accept({ prompt: 'done' });
     const video = await stack.untilFinal(id);
-    expect(await stack.cancel(id)).toEqual(video);
+    expect(await stack.cancel(id)).toEqual({ ...video, cancellation: cancellation('too_late') });
   });
 
   test('at any moment', async () => {
     const random = seeded(23);
-    const videos = await Promise.all(
-      Array.from({ length: 30 }, async (_, index) => {
+    const ends = new Set<string>();
+    for (let round = 0; round < 5; round += 1) for (const { status } of await cancelSome(10, random)) ends.add(status);
+    expect([...ends].toSorted()).toEqual(['cancelled', 'completed']);
+  });
+
+  async function cancelSome(count: number, random: () => number) {
+    return await Promise.all(
+      Array.from({ length: count }, async (_, index) => {
         const { id } = await stack.accept({ prompt: `any moment ${index}` });
         const events = 1 + Math.floor(random() * 6);
         // The moment is when its story has so many events, or it has ended before.
@@ -105,7 +118,5 @@ describe('a cancel ends a job exactly once', () => {
         return await stack.untilFinal(id);
       }),
     );
-    const ends = new Set(videos.map(({ status }) => status));
-    expect([...ends].toSorted()).toEqual(['cancelled', 'completed']);
-  });
+  }
 });

@@ -62,16 +62,22 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** One job that was made and paid for under a cap, one in line. By the functions that carry the safety. */
+/** One job that was made and paid for under a cap and a budget, one in line. By the functions that carry the safety. */
 const soundWorld = `
   INSERT INTO pools (id, provider, outstanding_max, per_minute_max) VALUES ('pool', 'wavespeed', 1, 60);
   UPDATE budgets SET cap_usd_micros = 1000000, committed_usd_micros = 500000;
+  UPDATE tenants SET day_budget_usd_micros = 1000000, month_budget_usd_micros = 1000000;
+  INSERT INTO spending (tenant, period, starts_on, committed_usd_micros)
+  VALUES ('default', 'day', budget_day(now()), 1000000),
+         ('default', 'month', date_trunc('month', budget_day(now())::timestamp), 1000000);
   INSERT INTO jobs (id, tenant, model, request, route, priority, queue_deadline)
   SELECT id, 'default', 'wan-2.6', '{}', '[]', 1, now() + interval '1 day' FROM unnest(ARRAY['${done}', '${open}']) AS new(id);
   INSERT INTO job_events (job, seq, kind) SELECT id, 1, 'job.queued' FROM jobs;
-  INSERT INTO tickets (job, attempt, tenant, pool, target, priority, kind, accepted_at, queue_deadline, price_usd_micros)
-  VALUES ('${open}', 1, 'default', 'pool', 0, 1, 'first', now(), now() + interval '1 day', 500000);
-  INSERT INTO permits (job, attempt, pool, target, start_at, price_usd_micros) VALUES ('${done}', 1, 'pool', 0, now(), 500000);
+  INSERT INTO tickets (job, attempt, tenant, pool, target, priority, kind, accepted_at, queue_deadline, price_usd_micros,
+                       reserved_usd_micros)
+  VALUES ('${open}', 1, 'default', 'pool', 0, 1, 'first', now(), now() + interval '1 day', 500000, 500000);
+  INSERT INTO permits (job, attempt, pool, target, start_at, price_usd_micros, reserved_usd_micros)
+  VALUES ('${done}', 1, 'pool', 0, now(), 500000, 500000);
   SELECT begin_attempt('${done}', 1, (SELECT grant_id FROM permits), 'target', 'wavespeed', 'token', 1, '10 minutes');
   SELECT answer_attempt('${done}', 1, 'accepted', 'operation-1');
   SELECT end_attempt('${done}', 1, 'callback', 'finished', 'operation-1', 'https://video.test/1.mp4', NULL);
@@ -183,6 +189,22 @@ describe('a violation in the database is found', () => {
     ['contradict each other on an ambiguous submit', `UPDATE attempts SET state = 'unknown' WHERE job = '${done}'`],
     ['nobody’s policy', `UPDATE attempts SET possible_duplicate = true WHERE job = '${done}'`],
     ['wrong cost', `UPDATE attempts SET cost_usd_micros = 0 WHERE job = '${done}'`],
+    [
+      'wrong cost',
+      `UPDATE jobs SET route = '[{"bills": {"failed": "full"}}]'; UPDATE attempts SET outcome = 'failed', cost_usd_micros = 0`,
+    ],
+    ['a job cost more than it may', `UPDATE jobs SET request = '{"max_cost_usd": 0.49}'`],
+    ['still holds a part of a budget', `UPDATE jobs SET held_usd_micros = 1 WHERE id = '${done}'`],
+    ['is not what its jobs of that day hold', `UPDATE spending SET committed_usd_micros = 999999`],
+    ['is not what its jobs of that day hold', `DELETE FROM spending`],
+    ['is not what its jobs of that day hold', `UPDATE tickets SET reserved_usd_micros = NULL`],
+    [
+      'is not what its jobs of that day hold',
+      `INSERT INTO spending_refunds (tenant, on_day, usd_micros) VALUES ('default', budget_day(now()), 1)`,
+    ],
+    ['is not the sum of its days', `UPDATE spending SET committed_usd_micros = 0 WHERE period = 'month'`],
+    ['committed more than its budget', `UPDATE tenants SET day_budget_usd_micros = 999999`],
+    ['committed more than its budget', `UPDATE tenants SET month_budget_usd_micros = 999999`],
     ['the budget does not add up', `UPDATE budgets SET committed_usd_micros = 0`],
     ['the budget does not add up', `UPDATE budgets SET cap_usd_micros = 1`],
     ['the budget does not add up', `INSERT INTO refunds (budget, usd_micros) VALUES ('global', 500000)`],

@@ -214,9 +214,68 @@ const rules: readonly Rule[] = [
   },
   {
     says: 'an end was booked at a wrong cost',
-    text: `SELECT job || '.' || attempt || ' cost ' || coalesce(cost_usd_micros::text, 'nothing') AS what FROM attempts
+    text: `SELECT job || '.' || attempt || ' cost ' || coalesce(cost_usd_micros::text, 'nothing') AS what
+           FROM attempts JOIN jobs ON jobs.id = attempts.job
+           CROSS JOIN LATERAL (SELECT jobs.route -> attempts.target::int -> 'bills' AS bills) AS own
            WHERE ended_at IS NOT NULL
-             AND cost_usd_micros IS DISTINCT FROM CASE WHEN outcome = 'failed' THEN 0 ELSE price_usd_micros END`,
+             AND cost_usd_micros IS DISTINCT FROM CASE
+               CASE WHEN outcome = 'finished' THEN 'full'
+                    WHEN evidence = 'refusal' THEN 'none'
+                    WHEN evidence = 'stop' THEN coalesce(own.bills ->> 'cancelled', 'full')
+                    WHEN outcome = 'lost' OR evidence = 'longest_duration' THEN coalesce(own.bills ->> 'abandoned', 'full')
+                    WHEN attempts.failure ->> 'code' IN ('moderation', 'invalid_input', 'media_fetch')
+                      THEN coalesce(own.bills ->> 'refused', 'none')
+                    ELSE coalesce(own.bills ->> 'failed', 'none') END
+               WHEN 'full' THEN price_usd_micros ELSE 0 END`,
+  },
+  {
+    says: 'a job cost more than it may',
+    text: `SELECT job AS what FROM attempts JOIN jobs ON jobs.id = attempts.job
+           WHERE request ? 'max_cost_usd'
+           GROUP BY job, request ->> 'max_cost_usd'
+           HAVING sum(cost_usd_micros) > (request ->> 'max_cost_usd')::numeric * 1000000`,
+  },
+  {
+    says: 'a job that has ended still holds a part of a budget',
+    text: `SELECT id AS what FROM jobs WHERE finished_at IS NOT NULL AND held_usd_micros IS NOT NULL`,
+  },
+  {
+    says: 'what a tenant has committed on a day is not what its jobs of that day hold and have cost',
+    text: `SELECT concat_ws(' ', tenant, day, coalesce(committed_usd_micros, 0), 'committed,', coalesce(known, 0), 'known') AS what
+           FROM (
+             SELECT tenant, (accepted_at AT TIME ZONE 'UTC')::date AS day, sum(usd_micros) AS known
+             FROM (
+               SELECT job, reserved_usd_micros AS usd_micros FROM tickets
+               UNION ALL SELECT job, reserved_usd_micros FROM permits
+               UNION ALL SELECT id, held_usd_micros FROM jobs
+               UNION ALL SELECT job, coalesce(cost_usd_micros, 0) FROM attempts
+                         WHERE ended_at IS NOT NULL AND reserved_usd_micros IS NOT NULL
+             ) AS parts JOIN jobs ON jobs.id = parts.job
+             WHERE usd_micros IS NOT NULL
+             GROUP BY 1, 2
+           ) AS books
+           FULL JOIN (
+             SELECT tenant, starts_on AS day, committed_usd_micros
+               - coalesce((SELECT sum(usd_micros) FROM spending_refunds
+                           WHERE spending_refunds.tenant = spending.tenant AND on_day = starts_on), 0) AS committed_usd_micros
+             FROM spending WHERE period = 'day'
+           ) AS days USING (tenant, day)
+           WHERE coalesce(committed_usd_micros, 0) <> coalesce(known, 0)`,
+  },
+  {
+    says: 'what a tenant has committed in a month is not the sum of its days',
+    text: `SELECT concat_ws(' ', tenant, month) AS what
+           FROM (SELECT tenant, date_trunc('month', starts_on::timestamp)::date AS month, sum(committed_usd_micros) AS sum
+                 FROM spending WHERE period = 'day' GROUP BY 1, 2) AS days
+           FULL JOIN (SELECT tenant, starts_on AS month, committed_usd_micros FROM spending WHERE period = 'month') AS months
+             USING (tenant, month)
+           WHERE sum IS DISTINCT FROM committed_usd_micros`,
+  },
+  {
+    says: 'a tenant has committed more than its budget',
+    text: `SELECT concat_ws(' ', tenant, period, starts_on, committed_usd_micros) AS what
+           FROM spending JOIN tenants ON tenants.id = spending.tenant
+           WHERE committed_usd_micros > CASE period WHEN 'day' THEN day_budget_usd_micros ELSE month_budget_usd_micros END`,
   },
   {
     says: 'the budget does not add up',

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { withIncoming } from '../../src/embedded/cache.ts';
-import { runCommand, spawnServer, stopProcess, tailOf } from '../../src/embedded/processes.ts';
-import { cacheDirectory } from './servers.ts';
+import { spawnServer, stopProcess, tailOf } from '../../src/embedded/processes.ts';
+import { installPython } from './python-package.ts';
 import { until } from './until.ts';
 
 export interface S3Server {
@@ -20,7 +19,8 @@ export interface S3Server {
 }
 
 const packages = ['moto[s3]==5.2.5', 'flask==3.1.3', 'flask-cors==6.0.5'];
-const installTimeoutMs = 100_000;
+const advice =
+  'Tests of S3 need python3 with pip and, once, the Python package index; or a server in S3_TEST_ENDPOINT.';
 const startTimeoutMs = 30_000;
 const region = 'us-east-1';
 
@@ -50,42 +50,7 @@ export async function startS3Server(): Promise<S3Server> {
 async function provide(): Promise<Pick<S3Server, 'endpoint' | 'stop'>> {
   const endpoint = process.env['S3_TEST_ENDPOINT'];
   if (endpoint) return { endpoint, stop: async () => undefined };
-  return await startMoto(await installed());
-}
-
-/** Where moto is, which is fetched once. The name says for which Python: it has parts in machine code. */
-async function installed(): Promise<string> {
-  try {
-    const show = ['-c', 'import sys; print(sys.implementation.cache_tag)'];
-    const python = (await runCommand({ command: 'python3', args: show, timeoutMs: 10_000 })).trim();
-    const place = join(resolve(cacheDirectory), `moto-5.2.5-${python}`);
-    if (!(await exists(place))) await install(place);
-    return place;
-  } catch (error) {
-    const advice =
-      'Tests of S3 need python3 with pip and, once, the Python package index; or a server in S3_TEST_ENDPOINT.';
-    throw new Error(advice, { cause: error });
-  }
-}
-
-async function install(place: string): Promise<void> {
-  await withIncoming(resolve(cacheDirectory), async (incoming) => {
-    // Into a folder of its own: it changes nothing of this machine's Python, and can be moved when it is whole.
-    const options = ['--target', incoming, '--quiet', '--disable-pip-version-check', '--root-user-action=ignore'];
-    const args = ['-m', 'pip', 'install', ...options, ...packages];
-    await runCommand({ command: 'python3', args, timeoutMs: installTimeoutMs });
-    await rename(incoming, place).catch(async (error: unknown) => {
-      // Another process was faster.
-      if (!(await exists(place))) throw error;
-    });
-  });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    () => false,
-  );
+  return await startMoto(await installPython({ name: 'moto-5.2.5', packages, what: advice }));
 }
 
 const program = 'import sys; sys.path.insert(0, sys.argv[1]); from moto.server import main; main(sys.argv[2:])';

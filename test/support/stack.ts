@@ -39,6 +39,14 @@ export interface Video {
   readonly attempts: number;
 }
 
+export interface CancelledVideo extends Video {
+  readonly cancellation: {
+    readonly state: 'cancelled' | 'requested' | 'too_late';
+    readonly provider_stops: boolean;
+    readonly may_still_cost_usd: number | null;
+  };
+}
+
 export type Wish = Readonly<Record<string, unknown>> & { readonly prompt: string };
 
 /** The whole system as real processes, and what a test does with it. */
@@ -49,6 +57,8 @@ export interface Stack {
   readonly temporalAddress: string;
   readonly namespace: string;
   readonly url: string;
+  /** All that it has written. */
+  log(name: Name): Promise<string>;
   start(name: Name): Promise<void>;
   /** Sends the signal and returns the end that came of it. */
   end(name: Name, signal: NodeJS.Signals): Promise<Exit>;
@@ -58,7 +68,7 @@ export interface Stack {
   /** Has the auditor follow a job that was accepted by other means. */
   follow(id: string): void;
   get(id: string): Promise<Video>;
-  cancel(id: string): Promise<Video>;
+  cancel(id: string): Promise<CancelledVideo>;
   untilFinal(id: string, patience?: Patience): Promise<Video>;
   untilAllFinal(ids: readonly string[], patience?: Patience): Promise<readonly Video[]>;
   /** Waits until nothing moves any more, and has everything audited. */
@@ -152,6 +162,7 @@ async function openStack(options: StackOptions): Promise<Stack> {
     temporalAddress,
     namespace,
     url: env.PUBLIC_URL,
+    log: (name) => readFile(logFile(name), 'utf8'),
     start: (name) => parts[name].start(),
     end: (name, signal) => parts[name].end(signal),
     follow: (id) => void accepted.add(id),
@@ -254,7 +265,8 @@ function createCalls({ url, accepted, pool }: Caller): Calls {
       return video;
     },
     get,
-    cancel: async (id) => await videoOf(await fetch(`${url}/v1/videos/${id}/cancel`, { method: 'POST' }), 200),
+    cancel: async (id) =>
+      await videoOf<CancelledVideo>(await fetch(`${url}/v1/videos/${id}/cancel`, { method: 'POST' }), 200),
     async untilFinal(id, patience) {
       const isFinal = ({ status }: Video): boolean => status !== 'queued' && status !== 'in_progress';
       return await until(
@@ -270,7 +282,7 @@ function createCalls({ url, accepted, pool }: Caller): Calls {
   };
 }
 
-export async function videoOf(response: Response, status: number): Promise<Video> {
+export async function videoOf<Kind extends Video = Video>(response: Response, status: number): Promise<Kind> {
   const text = await response.text();
   if (response.status !== status) throw new Error(`answered ${response.status}, not ${status}: ${text}`);
   return JSON.parse(text);
@@ -294,7 +306,8 @@ async function untilQuiet({ pool, vendor, temporal, accepted }: Quietening): Pro
          UNION ALL SELECT 'mail ' || kind || ' ' || job FROM mailbox WHERE leased_until <= clock_timestamp()`,
         [[...accepted]],
       );
-      const running = await temporal.workflow.count(`ExecutionStatus = 'Running'`);
+      // Webhooks are tried for three days, also those that nobody will ever take.
+      const running = await temporal.workflow.count(`ExecutionStatus = 'Running' AND WorkflowType != 'deliverWebhook'`);
       const held = await findHeld(pool, vendor);
       const moving = [
         ...rows.map(({ what }) => what),

@@ -1,30 +1,14 @@
-import { hash, timingSafeEqual } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import { Problem } from '../problem.ts';
-import { loopbackOnly } from './loopback-only.ts';
+import type { Authenticator } from '../authenticator.ts';
+import { setCaller } from '../caller.ts';
 
-/** One static key, or none. The comparison takes the same time for every wrong one, whatever its length. */
-export function authenticate(apiKey: string | undefined): RequestHandler {
-  if (apiKey === undefined) return loopbackOnly();
-  const expected = digestOf(apiKey);
-  return (request, _response, next) => {
-    if (!isBearer(request.get('authorization'), expected)) throw unauthorized();
+/** Nobody gets past without a key, a client token or the right of this machine. Mounted before everything that is a tenant's. */
+export function authenticate(authenticator: Authenticator): RequestHandler {
+  return async (request, response, next) => {
+    const { method, originalUrl: url, headers } = request;
+    // What the page behind a token links to must not be told the token.
+    if (url.includes('token=')) response.set('referrer-policy', 'no-referrer');
+    setCaller(request, await authenticator.admit({ method, url, headers }));
     next();
   };
-}
-
-function isBearer(header: string | undefined, expected: Buffer): boolean {
-  const key = /^bearer +(\S+)$/i.exec(header ?? '')?.[1];
-  return key !== undefined && timingSafeEqual(digestOf(key), expected);
-}
-
-function digestOf(text: string): Buffer {
-  return hash('sha256', text, 'buffer');
-}
-
-function unauthorized(): Problem {
-  return new Problem('unauthorized', {
-    detail: 'Send the API key as `Authorization: Bearer <key>`.',
-    headers: { 'www-authenticate': 'Bearer' },
-  });
 }

@@ -2,8 +2,9 @@ import type { Request, RequestHandler } from 'express';
 import { limits } from '../../domain/limits.ts';
 import { uploadKey } from '../../storage/input-keys.ts';
 import type { UploadLink } from '../../storage/object-store.ts';
+import { callerOf } from '../caller.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
-import { type AppDeps, onlyTenant } from '../deps.ts';
+import type { AppDeps } from '../deps.ts';
 import { jsonFieldsOf } from '../read-body.ts';
 import { parseUploadWish, type UploadWish } from '../schemas.ts';
 import { storeAnswered } from '../store-wait.ts';
@@ -22,12 +23,13 @@ export function createUpload(deps: CreateUploadDeps): RequestHandler {
   return async (request, response) => {
     const wish = parseUploadWish(jsonFieldsOf(request));
     const id = newUploadId();
-    const key = uploadKey({ tenant: onlyTenant, uploadId: id }, wish.content_type);
+    const { tenant } = callerOf(request);
+    const key = uploadKey({ tenant, uploadId: id }, wish.content_type);
     const expires = Math.floor(deps.app.clock() / 1_000) + limits.uploadLinkSecondsValid;
     const link = await linkOf(deps, request, { id, key, expires, wish });
     await deps.keeper.keep({
       id,
-      tenant: onlyTenant,
+      tenant,
       key,
       bytes: wish.bytes,
       secondsKept: limits.uploadSecondsKept,

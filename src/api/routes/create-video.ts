@@ -1,84 +1,78 @@
-import type { Request, RequestHandler, Response } from 'express';
-import type { AskedJob, NewJob } from '../../db/accept.ts';
+import type { RequestHandler, Response } from 'express';
+import type { NewJob, StandingJob } from '../../db/accept.ts';
 import { retryAfterSeconds } from '../../domain/progress.ts';
 import type { VideoRequest } from '../../domain/video-request.ts';
-import { type AcceptOutcome, type Acceptor, findReplay } from '../accept-jobs.ts';
+import { type AcceptOutcome, type Acceptor, findReplay, type Replay } from '../accept-jobs.ts';
 import { acceptWithImage, type InputImage } from '../accept-with-image.ts';
+import { budgetProblem, hasBudget } from '../budget-problem.ts';
 import type { ByteBudget } from '../byte-budget.ts';
-import { type CheckedImage, checkImage } from '../check-image.ts';
-import { beginDatabaseWait, type DatabaseWait } from '../database-wait.ts';
-import { type AppDeps, onlyTenant } from '../deps.ts';
-import { idempotencyKeyOf, idempotencyOf } from '../idempotency.ts';
-import type { ImageReference } from '../image-reference.ts';
+import type { ClientTokens } from '../client-token.ts';
+import type { AppDeps } from '../deps.ts';
 import type { ApiMetrics } from '../metrics.ts';
-import { newUuid } from '../new-uuid.ts';
 import { type Planned, planVideo } from '../plan-video.ts';
 import { present } from '../present.ts';
 import { fieldProblem, Problem } from '../problem.ts';
-import { readVideoBody } from '../read-body.ts';
-import { parseVideoWish, type VideoWish } from '../schemas.ts';
-import type { QueueGate } from '../queue-caps.ts';
+import { type Order, readOrder } from '../read-order.ts';
+import type { VideoWish } from '../schemas.ts';
+import type { CapStanding } from '../queue-caps.ts';
+import { type LineDeps, sayStandings, standInLine } from '../stand-in-line.ts';
+import type { RetryInference } from '../retry-inference.ts';
 import type { SpendCap } from '../spend-cap.ts';
 import type { UploadKeeper } from '../upload-keeper.ts';
 import { findUploadedImage } from '../uploaded-image.ts';
 import { type AcceptedView, acceptedVideo } from '../video-object.ts';
+import { noWebhooks } from '../webhook-deps.ts';
+import { webhookUrlOf } from '../webhook-request.ts';
 
-export interface CreateVideoDeps {
+export interface CreateVideoDeps extends LineDeps {
   readonly app: AppDeps;
   readonly acceptor: Acceptor;
   readonly keeper: UploadKeeper;
   readonly spendCap: SpendCap;
-  readonly queueGate: QueueGate;
+  readonly retries: RetryInference;
   /** Of pictures in memory. */
   readonly budget: ByteBudget;
   readonly metrics: ApiMetrics;
+  readonly tokens: ClientTokens;
 }
 
 /** `POST /v1/videos`: checks everything that can be checked, then answers 202 once the job is committed. */
 export function createVideo(deps: CreateVideoDeps): RequestHandler {
   return async (request, response) => {
-    const order = await readOrder(request);
+    const order = await readOrder(request, deps.app.clock());
+    // Before anything is accepted: an answer without its token would be another one than its replay.
+    const sign = await order.wait.answered(deps.tokens.ready());
     const accepted = await admit(deps, order).then(
-      (admitted) => accept(deps, order, admitted),
+      (admitted) => {
+        sayStandings(response, admitted.standings);
+        return accept(deps, order, admitted);
+      },
       (refusal: unknown) => replayInsteadOf(refusal, deps, order),
     );
-    answer(deps, response, accepted);
+    answer(deps, response, { ...accepted, clientToken: sign(accepted.view) });
   };
-}
-
-/** What one request asks for, before the catalogue has chosen. */
-interface Order extends AskedJob {
-  readonly wish: VideoWish;
-  readonly reference: CheckedReference | undefined;
-  readonly wait: DatabaseWait;
-}
-
-type CheckedReference = Exclude<ImageReference, { kind: 'bytes' }> | ({ readonly kind: 'bytes' } & CheckedImage);
-
-async function readOrder(request: Request): Promise<Order> {
-  const key = idempotencyKeyOf(request);
-  const body = await readVideoBody(request);
-  const wish = parseVideoWish(body.fields);
-  const reference = body.reference && (await checkReference(body.reference));
-  const idempotency = idempotencyOf(key, wish, reference);
-  return { id: `video_${newUuid()}`, tenant: onlyTenant, idempotency, wish, reference, wait: beginDatabaseWait() };
-}
-
-async function checkReference(reference: ImageReference): Promise<CheckedReference> {
-  return reference.kind === 'bytes' ? { kind: 'bytes', ...(await checkImage(reference.bytes)) } : reference;
 }
 
 /** What the catalogue, the cap and the store have to say to an order. It may change, so a replay does without. */
 interface Admitted {
   readonly planned: Planned;
   readonly image: InputImage | undefined;
+  readonly standings: readonly CapStanding[];
 }
 
 async function admit(deps: CreateVideoDeps, order: Order): Promise<Admitted> {
-  const planned = planVideo(deps.app, order.wish, order.reference !== undefined);
+  checkWebhookUrl(deps.app, order.wish);
+  const pricesNeeded = hasBudget(order.caller.limits);
+  const planned = planVideo(deps.app, order.wish, { hasImage: order.reference !== undefined, pricesNeeded });
   await deps.spendCap.check(planned.route);
-  await deps.queueGate.check({ tenant: order.tenant, caller: order.wish.user ?? '' });
-  return { planned, image: await imageOf(deps, order) };
+  const { user = '', priority, queue_ttl_seconds: queueTtlSeconds } = order.wish;
+  const { route } = planned;
+  const standings = await standInLine(deps, { caller: order.caller, user, route, priority, queueTtlSeconds });
+  return { planned, image: await imageOf(deps, order), standings };
+}
+
+function checkWebhookUrl({ webhooks = noWebhooks }: AppDeps, { webhook_url: url }: VideoWish): void {
+  if (url !== undefined) webhookUrlOf(url, { pointer: '/webhook_url', policy: webhooks.urlPolicy });
 }
 
 async function imageOf(deps: CreateVideoDeps, { reference, tenant, wait }: Order): Promise<InputImage | undefined> {
@@ -93,22 +87,47 @@ interface Accepted {
 }
 
 async function accept(deps: CreateVideoDeps, order: Order, { planned, image }: Admitted): Promise<Accepted> {
-  const job = newJob(order, planned);
-  const outcome = await acceptWithImage(deps, { job, image, wait: order.wait });
+  const { id, standing } = await deps.retries.resolve(order);
+  if (standing !== undefined) return replayed(standing);
+  const job = newJob({ ...order, id }, planned);
+  const outcome = await acceptWithImage(deps, { job, image, wait: order.wait, isShared: order.tried !== undefined });
   return viewOf(job, outcome);
 }
 
 /** The catalogue and the cap may have changed since the key's job was accepted: that it was stays true. */
-async function replayInsteadOf(refusal: unknown, { app }: CreateVideoDeps, order: Order): Promise<Accepted> {
-  if (!(refusal instanceof Problem) || order.idempotency === null) throw refusal;
-  const replay = await order.wait.answered(findReplay(app.pool, order));
+async function replayInsteadOf(refusal: unknown, deps: CreateVideoDeps, order: Order): Promise<Accepted> {
+  if (!(refusal instanceof Problem)) throw refusal;
+  const replay = await findEarlier(deps, order);
   if (replay === undefined) throw refusal;
   if (replay.kind === 'mismatch') throw keyReused();
-  return { view: replay.standing, replayed: true };
+  return replayed(replay.standing);
+}
+
+async function findEarlier({ app, retries }: CreateVideoDeps, order: Order): Promise<Replay | undefined> {
+  if (order.idempotency !== null) return await order.wait.answered(findReplay(app.pool, order));
+  // A first try has nothing before it, so a flood of them is refused without a question.
+  if ((order.tried?.retry ?? 0) === 0) return undefined;
+  const { standing } = await retries.resolve(order);
+  return standing && { kind: 'replayed', standing };
+}
+
+/** The first answer once more, but for a job that its owner has deleted since: there is nothing to follow any more. */
+function replayed(standing: StandingJob): Accepted {
+  if (standing.isErased) throw new Problem('video_erased');
+  return { view: standing, replayed: true };
 }
 
 function newJob({ id, tenant, idempotency, wish }: Order, planned: Planned): NewJob {
-  const { negative_prompt, seed, audio, user, metadata, max_cost_usd, queue_ttl_seconds: queueTtlSeconds } = wish;
+  const {
+    negative_prompt,
+    seed,
+    audio,
+    user,
+    metadata,
+    max_cost_usd,
+    webhook_url,
+    queue_ttl_seconds: queueTtlSeconds,
+  } = wish;
   const { model, seconds, size, route, requested } = planned;
   const request: VideoRequest = {
     prompt: wish.prompt,
@@ -116,14 +135,15 @@ function newJob({ id, tenant, idempotency, wish }: Order, planned: Planned): New
     seconds,
     size,
     priority: wish.priority,
-    ...present({ negative_prompt, seed, audio, user, metadata, max_cost_usd, requested }),
+    ...present({ negative_prompt, seed, audio, user, metadata, max_cost_usd, webhook_url, requested }),
   };
   return { id, tenant, request, route, inputImage: null, inputUrl: null, queueTtlSeconds, idempotency };
 }
 
 function viewOf(job: NewJob, outcome: AcceptOutcome): Accepted {
   if (outcome.kind === 'mismatch') throw keyReused();
-  if (outcome.kind === 'replayed') return { view: outcome.standing, replayed: true };
+  if (outcome.kind === 'replayed') return replayed(outcome.standing);
+  if (outcome.kind === 'refused') throw budgetProblem(outcome.refusal);
   const { id, request, route } = job;
   return { view: { id, acceptedAt: outcome.acceptedAt, model: request.model, request, route }, replayed: false };
 }
@@ -133,12 +153,17 @@ function keyReused(): Problem {
   return fieldProblem('idempotency_key_reused', '/Idempotency-Key', message);
 }
 
-function answer({ app, metrics }: CreateVideoDeps, response: Response, { view, replayed }: Accepted): void {
+interface Answer extends Accepted {
+  /** A member of this answer only, for the phone or the browser that follows the job. */
+  readonly clientToken: string;
+}
+
+function answer({ app, metrics }: CreateVideoDeps, response: Response, { view, replayed, clientToken }: Answer): void {
   if (!replayed) app.notifyAccepted();
   metrics.accepts.inc({ replayed: String(replayed) });
   const typicalSeconds = (view.route[0]?.typicalMs ?? 0) / 1_000;
   if (replayed) response.setHeader('idempotency-replayed', 'true');
-  const body = JSON.stringify(acceptedVideo(view));
+  const body = JSON.stringify(Object.assign(acceptedVideo(view), { client_token: clientToken }));
   // Not by `json`: it hashes what nobody can ask for again, and sends head and body apart.
   response.writeHead(202, {
     location: `/v1/videos/${view.id}`,

@@ -8,13 +8,14 @@ import { rangeOf } from '../content-range.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import { ownedJobOf, videoNotFound } from '../job-path.ts';
-import { Problem } from '../problem.ts';
+import { fieldProblem, Problem } from '../problem.ts';
 import { openAnswered, storeAnswered } from '../store-wait.ts';
 
 /** `GET /v1/videos/{id}/content`: our copy of the video, from here or by a link to where it lies. */
 export function getContent(deps: AppDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
     const owned = ownedJobOf(request);
+    refuseOtherVariants(request.query['variant']);
     const asset = assetOf(await beginDatabaseWait().answered(findOutput(deps.pool, owned)));
     const content: Content = { asset, etag: `"${asset.sha256}"`, filename: `${owned.id}.mp4` };
     response.set({ etag: content.etag, 'cache-control': 'private, max-age=0' });
@@ -24,6 +25,16 @@ export function getContent(deps: AppDeps): RequestHandler<{ id: string }> {
     else if (deps.store.links) await redirect(response, deps.store.links, content);
     else await send(deps, { request, response, content });
   };
+}
+
+/** OpenAI's client knows three. */
+function refuseOtherVariants(variant: unknown): void {
+  if (variant === undefined || variant === 'video') return;
+  if (variant !== 'thumbnail' && variant !== 'spritesheet')
+    throw fieldProblem('invalid_request', '/variant', 'This has to be video, which is the default.');
+  throw new Problem('not_supported_here', {
+    detail: `A ${variant} is not made here. Leave variant out for the video.`,
+  });
 }
 
 interface Content {

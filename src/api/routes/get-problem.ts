@@ -1,22 +1,41 @@
 import type { RequestHandler } from 'express';
-import { refusalCodes } from '../../catalogue/plan.ts';
+import { pageHeaders } from '../page-headers.ts';
 import { Problem } from '../problem.ts';
-import { problemKinds } from '../problem-kinds.ts';
+import { type ProblemPage, problemPages } from '../problem-guide.ts';
 
-/** `GET /problems/{code}`: where the `type` of a problem leads. */
+const headers = pageHeaders();
+
+/** `GET /problems/{code}`: where the `type` of a problem leads. JSON, or a page where the browser asks for one. */
 export function getProblem(): RequestHandler<{ code: string }> {
   return (request, response) => {
-    const { code } = request.params;
-    const found = pages.get(code);
-    if (found === undefined) throw new Problem('not_found');
-    response.json({ code, ...found });
+    const page = problemPages.get(request.params.code);
+    if (page === undefined) throw new Problem('not_found');
+    response.set('cache-control', 'public, max-age=3600').vary('accept');
+    if (request.accepts(['json', 'html']) !== 'html') return void response.json(page);
+    headers(request, response, () => void response.type('html').send(htmlOf(page)));
   };
 }
 
-/** The catalogue's codes stand in for that of a request that asks for what is not supported. */
-const pages = new Map<string, { readonly status: number; readonly title: string }>([
-  ...Object.entries(refusalCodes).map(
-    ([code, title]) => [code, { status: problemKinds.value_not_supported.status, title }] as const,
-  ),
-  ...Object.entries(problemKinds),
-]);
+/** Nothing in it comes from a request. */
+function htmlOf({ code, status, title, meaning, next }: ProblemPage): string {
+  return `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escaped(title)}</title></head>
+<body>
+<main>
+<h1>${escaped(title)}</h1>
+<p><code>${code}</code>, HTTP ${status}</p>
+<h2>What it means</h2>
+<p>${escaped(meaning)}</p>
+<h2>What to do next</h2>
+<p>${escaped(next)}</p>
+<p><a href="/docs">All calls of the API</a></p>
+</main>
+</body>
+</html>
+`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}

@@ -13,11 +13,12 @@ const queryMsMax = 2_000;
 /** `GET /v1/videos/{id}/timeline`: the story of a job, from its events and the ledger. */
 export function getTimeline(deps: AppDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
+    const owned = ownedJobOf(request);
     const wait = beginDatabaseWait();
-    const job = await findOwnJob(deps, { owned: ownedJobOf(request), wait });
+    const job = await findOwnJob(deps, { owned, wait });
     const [events, attempts, workflow] = await Promise.all([
-      wait.answered(listEvents(deps.pool, job.id)),
-      wait.answered(listAttempts(deps.pool, job.id)),
+      wait.answered(listEvents(deps.pool, owned)),
+      wait.answered(listAttempts(deps.pool, owned)),
       job.dispatched ? askWorkflow(deps, job.id) : null,
     ]);
     response.set('cache-control', 'private, no-cache').json({

@@ -1,20 +1,39 @@
 import type { RequestHandler } from 'express';
-import { isFinal } from '../../domain/job.ts';
+import { isFinal, type OwnedJob } from '../../domain/job.ts';
 import { retryAfterSeconds } from '../../domain/progress.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
+import { entityTagOf, isKnown } from '../entity-tag.ts';
 import { findVideo, type FindVideoDeps } from '../find-video.ts';
 import { ownedJobOf } from '../job-path.ts';
+import { beginEndWait, type EndWait, type EndWaitDeps, preferredWaitSeconds } from '../prefer-wait.ts';
 import type { VideoObject } from '../video-object.ts';
 
-/** `GET /v1/videos/{id}` */
-export function getVideo(deps: FindVideoDeps): RequestHandler<{ id: string }> {
+/** `GET /v1/videos/{id}`, at once or, with `Prefer: wait=N`, when the job has ended or N seconds have passed. */
+export function getVideo(deps: FindVideoDeps & EndWaitDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
-    const video = await findVideo(deps, { owned: ownedJobOf(request), wait: beginDatabaseWait() });
-    response.set('cache-control', 'private, no-cache');
+    const owned = ownedJobOf(request);
+    const seconds = preferredWaitSeconds(request);
+    const wait = beginDatabaseWait();
+    const ending = seconds > 0 ? await wait.answered(beginEndWait(deps, { owned, seconds, response })) : undefined;
+    const video = await findWaiting(deps, owned, ending).finally(() => ending?.leave());
+    if (ending !== undefined) response.set('preference-applied', `wait=${seconds}`);
+    response.set('cache-control', 'private, no-cache').vary('prefer');
     if (!isFinal(video.status))
       response.set('retry-after', String(retryAfterSeconds(etaSecondsOf(video), Math.random())));
-    response.json(video);
+    const body = JSON.stringify(video);
+    const entityTag = entityTagOf(body);
+    response.set('etag', entityTag);
+    if (isKnown(request, entityTag)) response.status(304).end();
+    else response.type('application/json').send(body);
   };
+}
+
+/** What is not over is read again when it may be. */
+async function findWaiting(deps: FindVideoDeps, owned: OwnedJob, ending: EndWait | undefined): Promise<VideoObject> {
+  const video = await findVideo(deps, { owned, wait: beginDatabaseWait() });
+  if (ending === undefined || isFinal(video.status)) return video;
+  await ending.over();
+  return await findVideo(deps, { owned, wait: beginDatabaseWait() });
 }
 
 /** Under way, the progress is all that is known: a client that is early asks again. */

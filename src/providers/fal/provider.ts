@@ -10,8 +10,8 @@ import { start } from './start.ts';
 import { uploadImage } from './upload.ts';
 import { readState } from './wire.ts';
 
-/** fal.ai by its queue (reference on providers, section 3). It lists no requests, so there is nothing to find. */
-export function createFalProvider(settings: ProviderSettings): Omit<Required<VideoProvider>, 'find'> {
+/** fal.ai by its queue (reference on providers, section 3). It lists no requests, so there is nothing to find, nor erases any. */
+export function createFalProvider(settings: ProviderSettings): Omit<Required<VideoProvider>, 'find' | 'erase'> {
   const client = createClient(settings);
   return {
     name: 'fal',

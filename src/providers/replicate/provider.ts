@@ -14,8 +14,8 @@ import { readProblem } from './problem.ts';
 import { start } from './start.ts';
 import { progressOf, readFileUrl, readPrediction } from './wire.ts';
 
-/** Replicate (reference on providers, section 4): many makers' models, and nothing kept for longer than an hour. */
-export function createReplicateProvider(settings: ProviderSettings): Required<VideoProvider> {
+/** Replicate (reference on providers, section 4): many makers' models, and nothing kept for longer than an hour, so nothing to erase. */
+export function createReplicateProvider(settings: ProviderSettings): Omit<Required<VideoProvider>, 'erase'> {
   const client = createClient(settings);
   const key = settings.webhookSecret === undefined ? undefined : callbackKey(settings.webhookSecret);
   return {

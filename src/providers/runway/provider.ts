@@ -12,7 +12,7 @@ import { start } from './start.ts';
 import { progressOf, readTask } from './wire.ts';
 
 /** Runway and nothing more: it can't call us back, nor list what it was given. */
-type RunwayProvider = VideoProvider & Required<Pick<VideoProvider, 'cancel' | 'uploadImage'>>;
+type RunwayProvider = VideoProvider & Required<Pick<VideoProvider, 'cancel' | 'erase' | 'uploadImage'>>;
 
 /** Of the URL as a whole, base64 and all (reference on providers, section 5). */
 const dataUrlCharsMax = 5 * 1024 * 1024 - 1;
@@ -26,6 +26,7 @@ export function createRunwayProvider(settings: ProviderSettings): RunwayProvider
     start: (order) => start(client, order),
     check: ({ operation }) => check(client, operation),
     cancel: ({ operation }) => isConfirmed(() => cancel(client, operation)),
+    erase: ({ operation }) => erase(client, operation),
     uploadImage: async (image) => dataUrlOf(image),
   };
 }
@@ -45,6 +46,13 @@ async function check(client: VendorClient, operation: string): Promise<Progress>
 /** Stops what waits or runs. Of what has ended it deletes the outputs: nobody asks for that who still wants them. */
 async function cancel(client: VendorClient, operation: string): Promise<boolean> {
   return (await ask(client, { method: 'DELETE', path: taskPath(operation) })).successful;
+}
+
+/** The same call deletes the outputs of what has ended. What can't be found is gone, by its 404 or by an earlier call. */
+async function erase(client: VendorClient, operation: string): Promise<void> {
+  const answer = await ask(client, { method: 'DELETE', path: taskPath(operation) });
+  const isGone = answer.status === 404 && readError(answer.json) !== undefined;
+  if (!answer.successful && !isGone) throw unreachable(answer);
 }
 
 /** The vendor's own uploads are two steps, the second at a storage of somebody else's. A picture fits into the order. */

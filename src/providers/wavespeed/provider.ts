@@ -23,6 +23,7 @@ export function createWaveSpeedProvider(settings: ProviderSettings): Required<Vi
     start: (order) => start(client, order),
     check: ({ operation }) => check(client, operation),
     cancel: ({ operation }) => isConfirmed(() => cancel(client, operation)),
+    erase: ({ operation }) => erase(client, operation),
     readCallback: async (delivery) => readCallback(delivery, key),
     find: (query) => find(client, query),
     uploadImage: (image) => uploadImage(client, image),
@@ -46,6 +47,14 @@ async function check(client: VendorClient, operation: string): Promise<Progress>
 async function cancel(client: VendorClient, operation: string): Promise<boolean> {
   const answer = await ask(client, { method: 'DELETE', path: predictionPath(operation) });
   return answer.readable && answer.verdict >= 200 && answer.verdict <= 299;
+}
+
+/** The same call. What can't be found is gone, by its 404 or by an earlier call. */
+async function erase(client: VendorClient, operation: string): Promise<void> {
+  const answer = await ask(client, { method: 'DELETE', path: predictionPath(operation) });
+  const isErased = answer.readable && answer.verdict >= 200 && answer.verdict <= 299;
+  const isGone = answer.verdict === 404 && answer.envelope !== undefined;
+  if (!isErased && !isGone) throw unreachable(answer);
 }
 
 async function uploadImage(client: VendorClient, image: InputImage): Promise<string> {

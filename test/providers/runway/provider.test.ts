@@ -8,7 +8,7 @@ const url = 'https://cdn.runway.example/v.mp4?signature=1';
 
 test('has no way to be called back, nor to list what it was given', () => {
   const provider = createRunwayProvider({ baseUrl: 'https://vendor.example', apiKey: 'k', webhookSecret: 'unused' });
-  expect(Object.keys(provider)).toEqual(['name', 'cancelMeans', 'start', 'check', 'cancel', 'uploadImage']);
+  expect(Object.keys(provider)).toEqual(['name', 'cancelMeans', 'start', 'check', 'cancel', 'erase', 'uploadImage']);
 });
 
 describe('check', () => {

@@ -1,17 +1,13 @@
-import type { RequestHandler } from 'express';
-import { Problem } from '../problem.ts';
+import type { IncomingHttpHeaders } from 'node:http';
+import { Problem } from './problem.ts';
 
 /**
  * Stands in for the key where there is none. Listening on loopback keeps other machines out, but not the pages that a
  * browser on this one shows: they may send a form to any address, and read from one that their own name is rebound to.
  */
-export function loopbackOnly(): RequestHandler {
-  return (request, _response, next) => {
-    const { host, origin, 'sec-fetch-site': site } = request.headers;
-    if (!isLoopback(host) || site === 'cross-site' || !(origin === undefined || isLoopbackOrigin(origin)))
-      throw forbidden();
-    next();
-  };
+export function refuseStrangers({ host, origin, 'sec-fetch-site': site }: IncomingHttpHeaders): void {
+  const isOurs = isLoopback(host) && site !== 'cross-site' && (origin === undefined || isLoopbackOrigin(origin));
+  if (!isOurs) throw forbidden();
 }
 
 function isLoopbackOrigin(origin: string): boolean {

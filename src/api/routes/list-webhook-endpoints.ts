@@ -1,0 +1,22 @@
+import type { RequestHandler } from 'express';
+import { listEndpoints } from '../../db/webhook-endpoints.ts';
+import { callerOf } from '../caller.ts';
+import { beginDatabaseWait } from '../database-wait.ts';
+import type { AppDeps } from '../deps.ts';
+import { endpointObject, pageObject } from '../webhook-objects.ts';
+import { pageOf } from '../webhook-request.ts';
+
+/** `GET /v1/webhook_endpoints`, oldest first. */
+export function listWebhookEndpoints({ pool }: Pick<AppDeps, 'pool'>): RequestHandler {
+  return async (request, response) => {
+    const { after, limit } = pageOf(request);
+    const { tenant } = callerOf(request);
+    const found = await beginDatabaseWait().answered(listEndpoints(pool, { tenant, after, count: limit + 1 }));
+    response.json(
+      pageObject(
+        found.map((endpoint) => endpointObject(endpoint)),
+        limit,
+      ),
+    );
+  };
+}

@@ -1,0 +1,47 @@
+import type { Request, RequestHandler } from 'express';
+import type { JobEvent } from '../../db/read-jobs.ts';
+import { beginDatabaseWait } from '../database-wait.ts';
+import { followJob } from '../follow-job.ts';
+import { ownedJobOf } from '../job-path.ts';
+import { fieldProblem } from '../problem.ts';
+import { lastEventIdOf, openSse } from '../sse.ts';
+import type { StreamDeps } from '../stream-deps.ts';
+
+/** `GET /v1/videos/{id}/events`: the events of a job from the first or from the last one seen, and the video as it changes. */
+export function streamVideoEvents(deps: StreamDeps): RequestHandler<{ id: string }> {
+  return async (request, response) => {
+    const owned = ownedJobOf(request);
+    const afterSeq = seqOf(request);
+    const place = deps.streams.take({ tenant: owned.tenant, jobId: owned.id });
+    response.once('close', () => place.leave());
+    const story = await followJob(deps, { owned, afterSeq, wait: beginDatabaseWait() });
+    // An EventSource does not come back after a 204.
+    if (story === 'over') return void response.status(204).end();
+    if (response.destroyed || request.method === 'HEAD') {
+      story.leave();
+      return void response.type('text/event-stream').end();
+    }
+    response.once('close', () => story.leave());
+    const sse = openSse(response, deps.connectionOf(request));
+    place.open(sse);
+    story.tell({
+      event: (event) => sse.send({ id: String(event.seq), event: event.kind, data: eventObject(event) }),
+      video: (video) => sse.send({ event: 'video', data: video }),
+      end: () => sse.end(),
+    });
+  };
+}
+
+export function eventObject({ seq, at, kind, data }: JobEvent) {
+  return { seq, at, kind, data };
+}
+
+function seqOf(request: Request<{ id: string }>): number {
+  const id = lastEventIdOf(request) ?? '0';
+  if (/^\d{1,9}$/.test(id)) return Number(id);
+  throw fieldProblem(
+    'invalid_request',
+    '/last-event-id',
+    'This has to be the `id` of an event of this video: a number.',
+  );
+}

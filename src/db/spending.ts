@@ -1,0 +1,75 @@
+import type pg from 'pg';
+import { limits } from '../domain/limits.ts';
+import type { BudgetNeed, TenantBudgets } from '../domain/tenant-budgets.ts';
+import type { Database } from './pool.ts';
+import { only } from './sql.ts';
+
+/** Folds what came back into what is committed, a bounded number at a time. Returns whether there may be more. */
+export async function foldSpendingRefunds(db: Database): Promise<boolean> {
+  const { rows } = await db.query<{ count: number }>({
+    name: 'fold_spending_refunds',
+    text: 'SELECT fold_spending_refunds($1) AS count',
+    values: [limits.refundsFoldedMax],
+  });
+  return only(rows, 'fold_spending_refunds').count === limits.refundsFoldedMax;
+}
+
+interface HeldRow {
+  readonly needs: readonly (BudgetNeed & { readonly id: string })[];
+  readonly budgets: readonly { readonly id: string; readonly leftUsdMicros: number }[];
+  readonly tenants: readonly string[];
+}
+
+/**
+ * Which of these tickets need more of their tenants' budgets than is reserved for them, as after a spill to a dearer target
+ * or for a second attempt; and what those budgets leave, whose locks it takes: pool first, then these, then jobs. Where none
+ * needs anything, nothing is locked.
+ */
+export async function holdTenantBudgets(
+  connection: pg.PoolClient,
+  tickets: readonly string[],
+): Promise<TenantBudgets & { readonly tenants: readonly string[] }> {
+  const { rows } = await connection.query<HeldRow>({
+    name: 'hold_tenant_budgets',
+    text: `WITH needy AS MATERIALIZED (
+             SELECT tickets.id, tickets.tenant, budget_day(tickets.accepted_at) AS day,
+                    price_usd_micros - coalesce(reserved_usd_micros, 0) AS missing
+             FROM unnest($1::bigint[]) AS head(id)
+             JOIN tickets ON tickets.id = head.id
+             JOIN tenants ON tenants.id = tickets.tenant
+             WHERE (tenants.day_budget_usd_micros IS NOT NULL OR tenants.month_budget_usd_micros IS NOT NULL)
+               AND (price_usd_micros IS NULL OR price_usd_micros > coalesce(reserved_usd_micros, 0))
+           ), held AS MATERIALIZED (
+             SELECT * FROM hold_budgets(ARRAY(SELECT tenant FROM needy ORDER BY id), ARRAY(SELECT day FROM needy ORDER BY id))
+           )
+           SELECT
+             (SELECT coalesce(json_agg(json_build_object('id', id::text, 'usdMicros', missing, 'budgets', json_build_array(
+                       concat_ws(' ', tenant, 'day', day),
+                       concat_ws(' ', tenant, 'month', date_trunc('month', day::timestamp)::date)))), '[]') FROM needy) AS needs,
+             (SELECT coalesce(json_agg(json_build_object(
+                       'id', concat_ws(' ', tenant, period, starts_on), 'leftUsdMicros', left_usd_micros)), '[]')
+              FROM held WHERE left_usd_micros IS NOT NULL) AS budgets,
+             (SELECT coalesce(json_agg(DISTINCT tenant), '[]') FROM held) AS tenants`,
+    values: [tickets],
+  });
+  const { needs, budgets, tenants } = only(rows, 'hold_tenant_budgets');
+  return {
+    needs: new Map(needs.map(({ id, ...need }) => [id, need])),
+    leftUsdMicros: new Map(budgets.map(({ id, leftUsdMicros }) => [id, leftUsdMicros])),
+    tenants,
+  };
+}
+
+/**
+ * Takes out of the line who waits for their tenant's budget, for a while: nobody behind them is held up by that, and what
+ * comes back to a budget comes by the second, not by the pass.
+ */
+export async function parkOverBudget(connection: pg.PoolClient, tickets: readonly string[]): Promise<void> {
+  await connection.query({
+    name: 'park_over_budget',
+    text: `UPDATE tickets
+           SET parked = true, over_budget = true, not_before = clock_timestamp() + ${limits.overBudgetParkMs} * interval '1 millisecond'
+           WHERE id = ANY (ARRAY(SELECT id FROM tickets WHERE id = ANY ($1::bigint[]) FOR NO KEY UPDATE SKIP LOCKED))`,
+    values: [tickets],
+  });
+}

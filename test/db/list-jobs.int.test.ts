@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type JobPage, listJobs } from '../../src/db/list-jobs.ts';
+import type { Database } from '../../src/db/pool.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+
+let database: TestDatabase;
+const jobs = 30_000;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  // One in ten thousand is under way, and one in ten thousand is of another model.
+  await database.pool.query(
+    `INSERT INTO jobs (id, tenant, model, request, route, priority, queue_deadline, phase, finished_at)
+     SELECT 'video_01890005-0000-7000-8000-' || lpad(to_hex(number), 12, '0'), 'default',
+            CASE WHEN number % 10000 = 7 THEN 'rare' ELSE 'common' END, '{}', '[]', 1, now(),
+            CASE WHEN number % 10000 = 3 THEN 'in_progress' ELSE 'failed' END,
+            CASE WHEN number % 10000 <> 3 THEN now() END
+     FROM generate_series(1, $1) AS number`,
+    [jobs],
+  );
+  // As many have been deleted, and lie before the rest whichever way round it is read.
+  await database.pool.query(
+    `INSERT INTO jobs (id, tenant, model, request, route, priority, queue_deadline, phase, finished_at, erase_requested_at)
+     SELECT 'video_0189000' || number % 2 * 9 || '-0000-7000-9000-' || lpad(to_hex(number), 12, '0'), 'default', 'common', NULL,
+            '[]', 1, now(), 'failed', now(), now()
+     FROM generate_series(1, $1) AS number`,
+    [jobs],
+  );
+  await database.pool.query('VACUUM ANALYZE jobs');
+});
+afterAll(() => database.drop());
+
+const page: JobPage = {
+  tenant: 'default',
+  order: 'desc',
+  after: undefined,
+  count: 21,
+  phase: undefined,
+  model: undefined,
+};
+
+/** The pages of the buffer cache that a list touches, planned as for values that are not known. */
+async function touchedBy(wish: Partial<JobPage>): Promise<number> {
+  let touched = 0;
+  const connection = await database.pool.connect();
+  const explaining: Pick<Database, 'query'> = {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only the one form of calls that our statements use
+    query: (async ({ text, values }: { text: string; values: unknown[] }) => {
+      await connection.query('SET plan_cache_mode = force_generic_plan');
+      const { rows } = await connection.query({
+        name: 'explained',
+        text: `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`,
+        values,
+      });
+      const plan = rows[0]['QUERY PLAN'][0]['Plan'];
+      touched = plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
+      return { rows: [] };
+    }) as unknown as Database['query'],
+  };
+  try {
+    await listJobs(explaining, { ...page, ...wish });
+  } finally {
+    connection.release(true);
+  }
+  return touched;
+}
+
+test.each([
+  ['all', {}],
+  ['a rare status', { phase: 'in_progress' }],
+  ['a status of nobody', { phase: 'completed' }],
+  ['a rare model', { model: 'rare' }],
+  ['a model of nobody', { model: 'none' }],
+  ['a rare status of a rare model', { phase: 'in_progress', model: 'rare' }],
+  ['a common status', { phase: 'failed', order: 'asc' }],
+] as const)('a page of %s costs what the page costs, however many others there are', async (_what, wish) => {
+  expect(await touchedBy(wish)).toBeLessThan(300);
+});
+
+test('what is rare is found', async () => {
+  expect(await listJobs(database.pool, { ...page, phase: 'in_progress' })).toHaveLength(3);
+  expect(await listJobs(database.pool, { ...page, model: 'rare' })).toHaveLength(3);
+  expect(await listJobs(database.pool, { ...page, model: 'rare', phase: 'in_progress' })).toHaveLength(0);
+  expect(await listJobs(database.pool, { ...page, tenant: 'nobody' })).toHaveLength(0);
+});
