@@ -22,5 +22,5 @@ COPY page ./page
 USER node
 EXPOSE 8080 9090
 # Node itself and no npm around it, so that SIGTERM arrives.
-ENTRYPOINT ["node", "--max-old-space-size=1536", "dist/main/cli.js"]
+ENTRYPOINT ["node", "--max-old-space-size=1536", "--max-semi-space-size=64", "dist/main/cli.js"]
 CMD ["api"]

@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 /**
  * Five suites. `unit` needs nothing but Node; `simulation` too, for a minute of both processors; `integration` uses a real
  * Postgres, a real Temporal server and the simulator over HTTP; `end-to-end` starts and kills real processes; `contract` has
- * Schemathesis make up requests for them. Unit tests
- * share their modules: to load them anew for each of a hundred files takes longer than the tests.
+ * Schemathesis make up requests for them. Unit tests share their modules: to load them anew for each of a hundred files
+ * takes longer than the tests.
  */
 export default defineConfig({
   test: {

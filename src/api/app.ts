@@ -6,7 +6,7 @@ import { authenticate } from './middleware/authenticate.ts';
 import { cors } from './middleware/cors.ts';
 import { rateLimit } from './middleware/rate-limit.ts';
 import { requestId } from './middleware/request-id.ts';
-import { addOpenRoutes } from './open-routes.ts';
+import { addPages, addPermittedRoutes } from './open-routes.ts';
 import { createParts } from './parts.ts';
 import { answerProblems, Problem } from './problem.ts';
 import { addVideoRoutes } from './video-routes.ts';
@@ -35,11 +35,12 @@ export function createApp(deps: AppDeps): App {
   handler.use(requestId());
   handler.use(accessLog({ logger, metrics }));
 
-  addOpenRoutes(handler, parts);
+  addPermittedRoutes(handler, parts);
   handler.use('/v1', cors(deps.corsOrigins ?? []), authenticate(parts.authenticator));
   handler.use('/v1', rateLimit(parts.quota, deps.requestsPerMinute ?? null));
   addVideoRoutes(handler, parts);
   addWebhookRoutes(handler, deps);
+  addPages(handler, parts);
 
   handler.use(() => {
     throw new Problem('not_found');

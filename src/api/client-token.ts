@@ -14,8 +14,11 @@ export interface ClientPermission {
  * that a forged one costs no statement; and it follows from the job alone, so that a replayed answer has the same one.
  */
 export interface ClientTokens {
-  /** Rejects where the secret cannot be read: ask before anything is done that the token is to go with. */
-  ready(): Promise<SignClientToken>;
+  /**
+   * Rejects where the secret cannot be read: ask before anything is done that the token is to go with. No promise once it
+   * was read: a flood has no time to wait for what is there.
+   */
+  ready(): SignClientToken | Promise<SignClientToken>;
   /** Undefined: it is none of ours. Whether it has expired is for the caller to see. */
   read(token: string): Promise<ClientPermission | undefined>;
 }
@@ -26,14 +29,10 @@ export type SignClientToken = (job: { readonly id: JobId; readonly acceptedAt: n
 /** `readSecret` is called until it succeeds once. */
 export function createClientTokens(readSecret: () => Promise<Uint8Array>): ClientTokens {
   let secret: Promise<Uint8Array> | undefined;
+  let sign: SignClientToken | undefined;
   return {
-    async ready() {
-      const key = await secretOnce();
-      return ({ id, acceptedAt }) => {
-        const expires = Math.floor(acceptedAt / 1_000) + limits.clientTokenSecondsValid;
-        const said = bytesOf({ jobId: id, expires });
-        return `${prefix}${Buffer.concat([said, macOf(said, key)]).toString('base64url')}`;
-      };
+    ready() {
+      return sign ?? secretOnce().then((key) => (sign = signerOf(key)));
     },
     async read(token) {
       if (!pattern.test(token)) return undefined;
@@ -51,6 +50,13 @@ export function createClientTokens(readSecret: () => Promise<Uint8Array>): Clien
     });
     return secret;
   }
+}
+
+function signerOf(key: Uint8Array): SignClientToken {
+  return ({ id, acceptedAt }) => {
+    const said = bytesOf({ jobId: id, expires: Math.floor(acceptedAt / 1_000) + limits.clientTokenSecondsValid });
+    return `${prefix}${Buffer.concat([said, macOf(said, key)]).toString('base64url')}`;
+  };
 }
 
 export function isClientToken(text: string): boolean {

@@ -11,9 +11,9 @@ import type { VideoWish } from './schemas.ts';
  * as most send it. Both name the same key. Undefined: none was sent.
  */
 export function idempotencyKeyOf(request: Request): string | undefined {
-  const [header, ...others] = request.headersDistinct['idempotency-key'] ?? [];
+  // Node joins two of them by a comma and a space, which no key has.
+  const header = request.get('idempotency-key');
   if (header === undefined) return undefined;
-  if (others.length > 0) throw invalidKey('The header has to be there once.');
   const key = header.startsWith('"') ? unquoted(header) : header;
   if (key !== undefined && /^[\x21-\x7e]+$/.test(key) && key.length <= limits.idempotencyKeyCharsMax) return key;
   throw invalidKey(

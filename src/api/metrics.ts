@@ -3,7 +3,6 @@ import type { Admission } from './admission.ts';
 
 export interface ApiMetrics {
   readonly accepts: Counter<'replayed'>;
-  readonly acceptSeconds: Histogram;
   readonly requestSeconds: Histogram<'method' | 'route' | 'status'>;
   readonly problems: Counter<'code'>;
   readonly shed: Counter<'kind'>;
@@ -13,9 +12,8 @@ export interface ApiMetrics {
   readonly streamEnds: Counter<'reason'>;
 }
 
-/** Around the 200 ms in which a job is to be accepted. */
-const acceptBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2];
-const requestBuckets = [0.005, 0.025, 0.1, 0.2, 0.5, 1, 2.5, 10];
+/** Closest around the 200 ms in which a job is to be accepted. */
+const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 10];
 
 export function createApiMetrics(registry: Registry): ApiMetrics {
   const registers = [registry];
@@ -24,12 +22,6 @@ export function createApiMetrics(registry: Registry): ApiMetrics {
       name: 'spillway_api_accepts_total',
       help: 'Requests answered with 202, new and replayed.',
       labelNames: ['replayed'],
-      registers,
-    }),
-    acceptSeconds: new Histogram({
-      name: 'spillway_api_accept_seconds',
-      help: 'From the head of a request to its 202.',
-      buckets: acceptBuckets,
       registers,
     }),
     requestSeconds: new Histogram({

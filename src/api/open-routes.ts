@@ -10,8 +10,8 @@ import { getProblem } from './routes/get-problem.ts';
 import { providerCallback, readCallbackBytes } from './routes/provider-callback.ts';
 import { putUpload } from './routes/put-upload.ts';
 
-/** What takes no key: pages that are the same for everybody, and paths that carry a permission of their own. */
-export function addOpenRoutes(handler: Express, { app, metrics, signer }: Parts): void {
+/** Calls that take no key: their paths carry a permission of their own. */
+export function addPermittedRoutes(handler: Express, { app, metrics, signer }: Parts): void {
   handler
     .route('/v1/callbacks/:provider/:attempt/:token')
     .post(readCallbackBytes(), providerCallback(app, metrics))
@@ -21,6 +21,10 @@ export function addOpenRoutes(handler: Express, { app, metrics, signer }: Parts)
     .all(allowAnyOrigin('PUT'))
     .put(putUpload({ app, signer }))
     .all(methodNotAllowed('PUT, OPTIONS'));
+}
+
+/** Pages that are the same for everybody. */
+export function addPages(handler: Express, { app }: Pick<Parts, 'app'>): void {
   handler.route('/problems/:code').get(getProblem()).all(methodNotAllowed('GET, HEAD'));
   handler.route('/openapi.json').get(getOpenApi()).all(methodNotAllowed('GET, HEAD'));
   const page = createPage(app);

@@ -34,8 +34,13 @@ export async function standInLine(
 /** Adds the caps on jobs to the fields of draft-ietf-httpapi-ratelimit-headers-11. They have no window: jobs end. */
 export function sayStandings(response: Response, standings: readonly CapStanding[]): void {
   if (standings.length === 0) return;
-  const policies = standings.map(({ policy, max }) => `"${policy}";q=${max};qu="concurrent-requests"`);
-  const left = standings.map(({ policy, remaining }) => `"${policy}";r=${remaining}`);
-  response.setHeader('ratelimit-policy', [response.get('ratelimit-policy') ?? [], policies].flat(2).join(', '));
-  response.setHeader('ratelimit', [response.get('ratelimit') ?? [], left].flat(2).join(', '));
+  let policies = response.get('ratelimit-policy') ?? '';
+  let left = response.get('ratelimit') ?? '';
+  for (const { policy, max, remaining } of standings) {
+    const separator = policies === '' ? '' : ', ';
+    policies += `${separator}"${policy}";q=${max};qu="concurrent-requests"`;
+    left += `${separator}"${policy}";r=${remaining}`;
+  }
+  response.setHeader('ratelimit-policy', policies);
+  response.setHeader('ratelimit', left);
 }

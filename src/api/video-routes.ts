@@ -23,13 +23,7 @@ import { streamVideoEvents } from './routes/stream-video-events.ts';
 
 /** The calls by which a tenant has videos made, follows them, and sees what they cost. Mounted behind authentication. */
 export function addVideoRoutes(handler: Express, { app, accept, find, streaming, signer }: Parts): void {
-  handler.route('/v1/models').get(listModels(app)).all(methodNotAllowed('GET, HEAD'));
-  handler.route('/v1/models/:id').get(getModel(app)).all(methodNotAllowed('GET, HEAD'));
-  handler.route('/v1/usage').get(getUsage(app)).all(methodNotAllowed('GET, HEAD'));
-  handler
-    .route('/v1/uploads')
-    .post(readJsonBytes(limits.jsonBodyBytesMax), createUpload({ app, keeper: accept.keeper, signer }))
-    .all(methodNotAllowed('POST'));
+  // First of all: every path that is tried before costs a flood time.
   handler
     .route('/v1/videos')
     .post(limitUploads(accept.budget), readJsonBytes(), createVideo(accept))
@@ -47,6 +41,13 @@ export function addVideoRoutes(handler: Express, { app, accept, find, streaming,
   handler.route('/v1/videos/:id/events').get(streamVideoEvents(streaming)).all(methodNotAllowed('GET, HEAD'));
   handler.route('/v1/events').get(streamEvents(streaming)).all(methodNotAllowed('GET, HEAD'));
   handler.route('/v1/stream').get(streamSocket(streaming)).all(methodNotAllowed('GET'));
+  handler.route('/v1/models').get(listModels(app)).all(methodNotAllowed('GET, HEAD'));
+  handler.route('/v1/models/:id').get(getModel(app)).all(methodNotAllowed('GET, HEAD'));
+  handler.route('/v1/usage').get(getUsage(app)).all(methodNotAllowed('GET, HEAD'));
+  handler
+    .route('/v1/uploads')
+    .post(readJsonBytes(limits.jsonBodyBytesMax), createUpload({ app, keeper: accept.keeper, signer }))
+    .all(methodNotAllowed('POST'));
 }
 
 /** Before the paths with an id, which some of them look like. */

@@ -114,7 +114,7 @@ test('every metric of the document is told by a process, and Temporal’s beside
   expect(worker).toContain('temporal_worker_task_slots_available');
   expect(worker).toContain('temporal_workflow_task_schedule_to_start_latency_seconds');
   expect(api).not.toContain('temporal_worker_task_slots_available');
-  expect(api).toMatch(/spillway_api_accept_seconds_count [1-9]/);
+  expect(api).toMatch(/spillway_api_request_seconds_count\{[^}]*status="202"[^}]*\} [1-9]/);
   await until('the ends are counted', async () => {
     const text = await scrape('worker');
     return (

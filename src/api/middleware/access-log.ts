@@ -6,7 +6,7 @@ import type { ApiMetrics } from '../metrics.ts';
 
 export interface AccessLogDeps {
   readonly logger: Logger;
-  readonly metrics: Pick<ApiMetrics, 'requestSeconds' | 'acceptSeconds'>;
+  readonly metrics: Pick<ApiMetrics, 'requestSeconds'>;
 }
 
 /** Slower than any promise of ours. */
@@ -25,7 +25,6 @@ export function accessLog({ logger, metrics }: AccessLogDeps): RequestHandler {
       const route = routeOf(request);
       const isQuick = isLongLived(request);
       if (!isQuick) metrics.requestSeconds.observe({ method: request.method, route, status }, ms / 1_000);
-      if (status === 202 && route === '/v1/videos') metrics.acceptSeconds.observe(ms / 1_000);
       const level = status >= 500 || (ms > slowMs && !isQuick) ? 'info' : 'debug';
       if (!logger.isLevelEnabled(level)) return;
       logger[level](

@@ -41,7 +41,8 @@ export function createVideo(deps: CreateVideoDeps): RequestHandler {
   return async (request, response) => {
     const order = await readOrder(request, deps.app.clock());
     // Before anything is accepted: an answer without its token would be another one than its replay.
-    const sign = await order.wait.answered(deps.tokens.ready());
+    const ready = deps.tokens.ready();
+    const sign = typeof ready === 'function' ? ready : await order.wait.answered(ready);
     const accepted = await admit(deps, order).then(
       (admitted) => {
         sayStandings(response, admitted.standings);
