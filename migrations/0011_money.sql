@@ -159,15 +159,18 @@ BEGIN
   END LOOP;
 END $$;
 
--- Folds what came back into what is committed. Returns how many refunds there were.
-CREATE FUNCTION fold_spending_refunds(p_count integer) RETURNS integer
+CREATE INDEX spending_refunds_of_tenant ON spending_refunds (tenant, id);
+
+-- Folds what came back into what is committed, of these tenants, or of all. Returns how many refunds there were.
+CREATE FUNCTION fold_spending_refunds(p_count integer, p_tenants text[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
   taken  bigint[];
   sums   record;
 BEGIN
   SELECT array_agg(due.id) INTO taken
-  FROM (SELECT id FROM spending_refunds ORDER BY id LIMIT p_count FOR UPDATE SKIP LOCKED) AS due;
+  FROM (SELECT id FROM spending_refunds WHERE p_tenants IS NULL OR tenant = ANY (p_tenants)
+        ORDER BY id LIMIT p_count FOR UPDATE SKIP LOCKED) AS due;
   FOR sums IN
     SELECT refund.tenant, its.period COLLATE "C" AS period, its.starts_on, sum(refund.usd_micros) AS usd_micros
     FROM spending_refunds refund
@@ -227,22 +230,6 @@ LANGUAGE sql STABLE AS $$
   FROM jobs WHERE id = p_job
 $$;
 
--- A glance, without a lock: whether the budgets of a tenant leave so much for jobs that were accepted on that day. A price
--- that is unknown fits no budget.
-CREATE FUNCTION leaves_budget(p_tenant text, p_day date, p_usd_micros bigint) RETURNS boolean
-LANGUAGE sql STABLE AS $$
-  SELECT coalesce((
-    SELECT coalesce(
-      p_usd_micros <= least(
-        tenants.day_budget_usd_micros - coalesce((SELECT committed_usd_micros FROM spending
-          WHERE tenant = p_tenant AND period = 'day' AND starts_on = p_day), 0),
-        tenants.month_budget_usd_micros - coalesce((SELECT committed_usd_micros FROM spending
-          WHERE tenant = p_tenant AND period = 'month' AND starts_on = date_trunc('month', p_day::timestamp)::date), 0)),
-      false)
-    FROM tenants
-    WHERE id = p_tenant AND (day_budget_usd_micros IS NOT NULL OR month_budget_usd_micros IS NOT NULL)), true)
-$$;
-
 -- What was asked for and never sent. As before, and what was reserved for it stays with the job, or comes back.
 CREATE OR REPLACE FUNCTION withdraw_unsent(p_job job_id) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -264,7 +251,7 @@ BEGIN
   DELETE FROM mailbox WHERE job = p_job AND kind = 'permit';
 END $$;
 
--- Before the POST. As before, and the attempt knows what is reserved for it and what its target bills.
+-- Before the POST. As before, and says whose event it is; the attempt knows what is reserved for it and what its target bills.
 CREATE OR REPLACE FUNCTION begin_attempt(
   p_job job_id, p_attempt integer, p_grant bigint, p_target_name text, p_provider text,
   p_token text, p_seed bigint, p_run_budget interval
@@ -370,7 +357,7 @@ BEGIN
   RETURN true;
 END $$;
 
--- The end of a job, once. As before, and what was held for its next attempt comes back to the budget.
+-- The end of a job, once. As before, and says whose event it is; what was held for its next attempt comes back to the budget.
 CREATE OR REPLACE FUNCTION settle_job(p_job job_id, p_phase text, p_attempt integer, p_failure jsonb)
 RETURNS TABLE (phase text, served_attempt integer, failure jsonb, was_settled_now boolean)
 LANGUAGE plpgsql AS $$

@@ -36,6 +36,8 @@ CREATE TABLE webhook_secrets (
 CREATE TABLE webhook_receivers (
   receiver          text COLLATE "C" PRIMARY KEY,
   failing_since     timestamptz,
+  -- Who fails and is told nothing for long has not failed all the while.
+  last_failure_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
   failures          integer NOT NULL DEFAULT 0,
   throttled_until   timestamptz NOT NULL DEFAULT '-infinity'
 );
@@ -70,7 +72,11 @@ CREATE TABLE webhook_deliveries (
 -- The lines of receivers, to step from one to the next; who is at work in each; and what has waited too long.
 CREATE INDEX webhook_lines ON webhook_deliveries (receiver, relay_at) WHERE state IN ('pending', 'retrying');
 CREATE INDEX webhooks_leased ON webhook_deliveries (receiver) WHERE leased_until > '-infinity';
-CREATE INDEX webhooks_open_by_age ON webhook_deliveries (created_at) WHERE state IN ('pending', 'retrying');
+CREATE INDEX webhook_urls_leased ON webhook_deliveries (tenant) WHERE leased_until > '-infinity' AND endpoint IS NULL;
+CREATE INDEX webhooks_open_by_age ON webhook_deliveries (created_at) INCLUDE (state) WHERE state IN ('pending', 'retrying');
+-- An event goes out once more to a receiver, and not again before that has ended.
+CREATE UNIQUE INDEX webhooks_redelivered ON webhook_deliveries (event_id, receiver)
+  WHERE redelivery_of IS NOT NULL AND state IN ('pending', 'retrying');
 CREATE INDEX webhooks_of_endpoint ON webhook_deliveries (endpoint, created_at, id) WHERE endpoint IS NOT NULL;
 CREATE INDEX webhooks_of_job ON webhook_deliveries (job) WHERE job IS NOT NULL;
 CREATE INDEX webhooks_by_age ON webhook_deliveries USING brin (created_at);
@@ -87,13 +93,15 @@ CREATE TABLE webhook_tries (
 );
 CREATE INDEX webhook_tries_of_delivery ON webhook_tries (delivery, id);
 
--- Jobs of one tenant that name URLs of one origin share its patience.
+-- Jobs of one tenant that name URLs of one origin share its patience. Whatever the text is, there is a receiver: a trigger
+-- that fails is a job that never ends.
 CREATE FUNCTION webhook_receiver(p_tenant text, p_url text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
-  SELECT 'url_' || encode(sha256(convert_to(p_tenant || ' ' || substring(p_url FROM '^[^/]*//[^/?#]*'), 'UTF8')), 'hex')
+  SELECT 'url_' || encode(sha256(convert_to(p_tenant || ' ' || coalesce(substring(p_url FROM '^[^/]*//[^/?#]*'), p_url), 'UTF8')), 'hex')
 $$;
 
--- With the event, in its transaction. The id of a delivery is made of what it tells whom, so there can't be two.
+-- With the event, in its transaction. The id of a delivery is made of what it tells whom, so there can't be two. Of a job
+-- that was deleted, which has no request any more, nobody is told.
 CREATE FUNCTION write_webhooks() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -106,7 +114,8 @@ BEGIN
   FROM (
     SELECT jobs.tenant, e.id AS endpoint, e.id AS receiver
     FROM jobs JOIN webhook_endpoints e ON e.tenant = jobs.tenant
-    WHERE jobs.id = NEW.job AND e.deleted_at IS NULL AND e.disabled_at IS NULL AND hook = ANY (e.events)
+    WHERE jobs.id = NEW.job AND jobs.request IS NOT NULL
+      AND e.deleted_at IS NULL AND e.disabled_at IS NULL AND hook = ANY (e.events)
     UNION ALL
     SELECT tenant, NULL, webhook_receiver(tenant, request ->> 'webhook_url')
     FROM jobs WHERE id = NEW.job AND request ->> 'webhook_url' IS NOT NULL
@@ -129,6 +138,14 @@ LANGUAGE sql STABLE AS $$
   FROM (SELECT) AS one LEFT JOIN webhook_receivers r ON r.receiver = p_receiver
 $$;
 
+-- How many more may be under way to `webhook_url`s of a tenant's jobs. A tenant has few endpoints, and names as many URLs as
+-- it has jobs: each hangs for as long as it likes, and all of them together are not to hold every socket that there is.
+CREATE FUNCTION webhook_url_room(p_tenant text, p_urls integer) RETURNS integer
+LANGUAGE sql STABLE AS $$
+  SELECT p_urls - count(*)::integer FROM webhook_deliveries
+  WHERE tenant = p_tenant AND endpoint IS NULL AND leased_until > '-infinity' AND leased_until > clock_timestamp()
+$$;
+
 -- Ends one without a further try. What was delivered stays so.
 CREATE FUNCTION end_webhook(p_delivery text, p_state text, p_reason text) RETURNS webhook_deliveries
 LANGUAGE sql AS $$
@@ -138,9 +155,12 @@ LANGUAGE sql AS $$
 $$;
 
 -- Leases what is due, of each receiver as much as it has room for: steps through the lines from `p_after` on, `p_lines` of
--- them at most, so that what waits for one receiver is in nobody's way. Whoever claims is alone: two would both see room.
+-- them at most, so that what waits for one receiver is in nobody's way. `p_most` is for one receiver at once, `p_urls` for
+-- all `webhook_url`s of a tenant. Whoever claims is alone: two would both see room.
 -- `next` is where to go on; null: the round is done. At least one row, whose `delivery` is null if nothing was due.
-CREATE FUNCTION claim_webhooks(p_count integer, p_after text, p_lines integer, p_most integer, p_lease interval)
+CREATE FUNCTION claim_webhooks(
+  p_count integer, p_after text, p_lines integer, p_most integer, p_urls integer, p_lease interval
+)
 RETURNS TABLE (next text, delivery text, delivery_tries integer, waited_ms double precision)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -157,19 +177,27 @@ BEGIN
       WHERE state IN ('pending', 'retrying') AND receiver > lines.receiver ORDER BY receiver LIMIT 1
     ) AS following
     WHERE lines.place < p_lines
-  ), due AS (
-    SELECT heads.id, lines.receiver
+  ), heads AS (
+    SELECT head.id, head.tenant, head.endpoint, lines.receiver, lines.place,
+           row_number() OVER (PARTITION BY head.tenant, head.endpoint IS NULL ORDER BY lines.place) AS nth
     FROM lines
     CROSS JOIN LATERAL (
-      SELECT id FROM webhook_deliveries d
+      SELECT id, tenant, endpoint FROM webhook_deliveries d
       WHERE d.receiver = lines.receiver AND d.state IN ('pending', 'retrying')
         AND d.relay_at <= (SELECT clock_timestamp()) AND d.leased_until <= (SELECT clock_timestamp())
-        AND NOT EXISTS (SELECT 1 FROM webhook_endpoints e
-                        WHERE e.id = d.endpoint AND (e.disabled_at IS NOT NULL OR e.deleted_at IS NOT NULL))
       ORDER BY d.relay_at
       LIMIT webhook_room(lines.receiver, p_most)
-    ) AS heads
-    ORDER BY lines.place
+    ) AS head
+    WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoints e
+                      WHERE e.id = lines.receiver AND (e.disabled_at IS NOT NULL OR e.deleted_at IS NOT NULL))
+  ), rooms AS MATERIALIZED (
+    SELECT tenant, webhook_url_room(tenant, p_urls) AS room
+    FROM (SELECT DISTINCT tenant FROM heads WHERE endpoint IS NULL) AS tenants
+  ), due AS (
+    SELECT heads.id, heads.receiver
+    FROM heads LEFT JOIN rooms ON rooms.tenant = heads.tenant
+    WHERE heads.endpoint IS NOT NULL OR heads.nth <= rooms.room
+    ORDER BY heads.place
     LIMIT p_count
   ), leased AS (
     UPDATE webhook_deliveries d SET leased_until = clock_timestamp() + p_lease
@@ -185,9 +213,9 @@ END $$;
 -- Leases one, for the workflow that owns its retries. One of:
 --   go     it is yours;
 --   early  not before so many milliseconds;
---   busy   somebody is at it, or its receiver has no room;
+--   busy   somebody is at it, or its receiver or its tenant has no room;
 --   over   nobody has to be told any more, and how it ended.
-CREATE FUNCTION claim_webhook(p_delivery text, p_most integer, p_lease interval)
+CREATE FUNCTION claim_webhook(p_delivery text, p_most integer, p_urls integer, p_lease interval)
 RETURNS TABLE (verdict text, delivery_state text, delivery_tries integer, wait_ms double precision)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -211,7 +239,8 @@ BEGIN
   -- Timers are not exact, and nobody minds a second.
   IF wait > 1000 THEN
     RETURN QUERY SELECT 'early', delivery.state, delivery.tries, wait;
-  ELSIF delivery.leased_until > clock_timestamp() OR webhook_room(delivery.receiver, p_most) < 1 THEN
+  ELSIF delivery.leased_until > clock_timestamp() OR webhook_room(delivery.receiver, p_most) < 1
+     OR (delivery.endpoint IS NULL AND webhook_url_room(delivery.tenant, p_urls) < 1) THEN
     RETURN QUERY SELECT 'busy', delivery.state, delivery.tries, 0::double precision;
   ELSE
     UPDATE webhook_deliveries SET leased_until = clock_timestamp() + p_lease WHERE id = p_delivery;
@@ -266,10 +295,16 @@ BEGIN
     UPDATE webhook_receivers SET failing_since = NULL, failures = 0
     WHERE receiver = delivery.receiver AND failing_since IS NOT NULL;
   ELSIF delivery.ended_at IS NULL AND delivery.tries = p_tries THEN
-    INSERT INTO webhook_receivers AS r (receiver, failing_since, failures, throttled_until)
-    VALUES (delivery.receiver, clock_timestamp(), 1, clock_timestamp() + p_throttle)
+    -- Before its receiver, as everybody who changes both.
+    PERFORM 1 FROM webhook_endpoints WHERE id = delivery.endpoint FOR NO KEY UPDATE;
+    -- A delivery is tried again after 29 hours at the latest: whoever failed longer ago than 36 begins anew.
+    INSERT INTO webhook_receivers AS r (receiver, failing_since, last_failure_at, failures, throttled_until)
+    VALUES (delivery.receiver, clock_timestamp(), clock_timestamp(), 1, clock_timestamp() + p_throttle)
     ON CONFLICT (receiver) DO UPDATE
-    SET failing_since = coalesce(r.failing_since, excluded.failing_since), failures = r.failures + 1,
+    SET (failing_since, failures) = (
+          SELECT CASE WHEN goes_on THEN r.failing_since ELSE excluded.failing_since END, CASE WHEN goes_on THEN r.failures ELSE 0 END + 1
+          FROM (SELECT r.failing_since IS NOT NULL AND r.last_failure_at > clock_timestamp() - interval '36 hours') AS trouble(goes_on)),
+        last_failure_at = excluded.last_failure_at,
         throttled_until = greatest(r.throttled_until, excluded.throttled_until)
     RETURNING * INTO trouble;
     why := CASE WHEN p_outcome = 'gone' THEN 'gone'

@@ -2,8 +2,8 @@
 
 -- Deleting, and requests that were sent twice without a key.
 
--- From then on nobody is told of the job any more, whether or not everything of it is gone already. Its row stays, without
--- what was personal: costs, times and the key that it was accepted under have to add up.
+-- From then on nobody is told of the job any more, neither callers nor subscribers, whether or not everything of it is gone
+-- already. Its row stays, without what was personal: costs, times and the key that it was accepted under have to add up.
 ALTER TABLE jobs ADD COLUMN erase_requested_at timestamptz;
 
 -- What became of a vendor's own record of an attempt whose job was deleted. Null: it has not been asked yet.
@@ -48,6 +48,9 @@ BEGIN
       input_removed_at = coalesce(input_removed_at, clock_timestamp())
   WHERE id = p_job;
   PERFORM request_cancel(p_job, p_tenant);
+  -- One that somebody holds just now is dropped by whoever would make its next try.
+  PERFORM end_webhook(id, 'dropped', 'erased') FROM (
+    SELECT id FROM webhook_deliveries WHERE webhook_deliveries.job = p_job AND ended_at IS NULL FOR UPDATE SKIP LOCKED) AS open;
   DELETE FROM recent_requests WHERE recent_requests.job = p_job;
   RETURN true;
 END $$;
@@ -86,21 +89,18 @@ BEGIN
   IF FOUND THEN
     RETURN claimed;
   END IF;
+  -- However many are alike: those that are cut at once come back at once, each in vain for most of the others.
   SELECT alike.job INTO claimed
-  FROM (
-    SELECT job, received_at FROM recent_requests
-    WHERE tenant = p_tenant AND fingerprint = p_fingerprint
-      AND received_at > p_received_at - CASE WHEN p_retry > 0 THEN p_window ELSE interval '0' END
-      AND received_at < p_received_at + p_window
-      AND (p_retry > 0 OR retry > 0)
-    ORDER BY received_at DESC
-    LIMIT 100
-  ) AS alike
-  WHERE NOT EXISTS (
-    SELECT FROM recent_requests tried
-    WHERE tried.job = alike.job
-      AND NOT (tried.retry < p_retry OR (tried.retry > p_retry AND tried.received_at > p_received_at))
-  )
+  FROM recent_requests alike
+  WHERE alike.tenant = p_tenant AND alike.fingerprint = p_fingerprint
+    AND alike.received_at > p_received_at - CASE WHEN p_retry > 0 THEN p_window ELSE interval '0' END
+    AND alike.received_at < p_received_at + p_window
+    AND (p_retry > 0 OR alike.retry > 0)
+    AND NOT EXISTS (
+      SELECT FROM recent_requests tried
+      WHERE tried.job = alike.job
+        AND NOT (tried.retry < p_retry OR (tried.retry > p_retry AND tried.received_at > p_received_at))
+    )
   ORDER BY alike.received_at DESC
   LIMIT 1;
   INSERT INTO recent_requests (request, tenant, fingerprint, retry, received_at, job)

@@ -17,7 +17,10 @@ const tokenMs = 40 * 60_000;
 const answerMs = 5_000;
 
 /** The Apple Push Notification service, which speaks HTTP/2 only: one connection for all pushes. */
-export function createApns(settings: ApnsSettings, baseUrl = 'https://api.push.apple.com'): SendPush & { close(): void } {
+export function createApns(
+  settings: ApnsSettings,
+  baseUrl = 'https://api.push.apple.com',
+): SendPush & { close(): void } {
   let session: ClientHttp2Session | undefined;
   let signed: { readonly token: string; readonly until: number } | undefined;
 
@@ -36,8 +39,10 @@ export function createApns(settings: ApnsSettings, baseUrl = 'https://api.push.a
 
   function connected(): ClientHttp2Session {
     if (session === undefined || session.closed || session.destroyed) {
-      session = connect(baseUrl);
-      session.on('error', () => session?.destroy());
+      const opened = connect(baseUrl);
+      // Itself, and not the one that may have taken its place since.
+      opened.on('error', () => opened.destroy());
+      session = opened;
     }
     return session;
   }
@@ -80,8 +85,13 @@ function post(session: ClientHttp2Session, { push, topic, jwt }: Order): Promise
 }
 
 function sign({ keyId, teamId, privateKey }: ApnsSettings): string {
-  const parts = [{ alg: 'ES256', kid: keyId }, { iss: teamId, iat: Math.floor(Date.now() / 1_000) }];
+  const parts = [
+    { alg: 'ES256', kid: keyId },
+    { iss: teamId, iat: Math.floor(Date.now() / 1_000) },
+  ];
   const unsigned = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  const signature = createSign('sha256').update(unsigned).sign({ key: privateKey, dsaEncoding: 'ieee-p1363' }, 'base64url');
+  const signature = createSign('sha256')
+    .update(unsigned)
+    .sign({ key: privateKey, dsaEncoding: 'ieee-p1363' }, 'base64url');
   return `${unsigned}.${signature}`;
 }

@@ -61,9 +61,11 @@ function askForKey(error) {
   panel.hidden = false;
   find('work', HTMLElement).hidden = true;
   if (status !== 401 && status !== 403) void showProblem(wrong, error);
-  else if (readKey() !== '')
-    tell(wrong, 'The server does not take this key. Check that all of it is there and that it is still valid.');
-  forgetKey();
+  else {
+    if (readKey() !== '')
+      tell(wrong, 'The server does not take this key. Check that all of it is there and that it is still valid.');
+    forgetKey();
+  }
   find('key', HTMLInputElement).focus();
 }
 

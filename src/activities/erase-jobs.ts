@@ -1,3 +1,4 @@
+import type { VendorErasure } from '../db/erase.ts';
 import {
   emptyTraces,
   leaseErasures,
@@ -7,8 +8,7 @@ import {
   noteVendorErasure,
   type OpenAttempt,
   type OpenErasure,
-  type VendorErasure,
-} from '../db/erase.ts';
+} from '../db/open-erasures.ts';
 import { limits } from '../domain/limits.ts';
 import type { VideoProvider } from '../providers/provider.ts';
 import { inputKeysOf } from '../storage/input-keys.ts';

@@ -93,7 +93,7 @@ function unusable(failure: Failure): InputPicture {
   return { kind: 'unusable', failure };
 }
 
-/** Nobody erases the picture of a job that is not final, so this one is lost for good. */
+/** The picture went with a job that was deleted meanwhile, or the store has lost it: either way nobody has it any more. */
 function lost(): InputPicture {
   return unusable(failureOf('media_fetch'));
 }

@@ -1,7 +1,7 @@
 import type { RetentionActivities } from '../contracts/enforce-retention.ts';
 import * as db from '../db/retention.ts';
 import type { Database } from '../db/pool.ts';
-import { forgetDeliveries } from '../db/webhook-deliveries.ts';
+import { forgetDeliveries, forgetWebhookTraces } from '../db/webhook-upkeep.ts';
 import { limits } from '../domain/limits.ts';
 import { inputKeysOf } from '../storage/input-keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -32,6 +32,7 @@ export function createRemoveExpired(deps: RetentionDeps): RetentionActivities['r
       daysKept: limits.webhookDaysKept,
       count: limits.retentionBatchMax,
     });
+    await forgetWebhookTraces(deps.db, { daysKept: limits.webhookDaysKept });
     const removed = { assets: assets.count, inputs: inputs.count, uploads: uploads.count };
     deps.log.info({ ...removed, webhooks }, 'removed what had expired');
     const errors = all.flatMap((batch) => batch.errors);

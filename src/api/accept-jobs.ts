@@ -22,11 +22,37 @@ export type AcceptOutcome =
   | { readonly kind: 'refused'; readonly refusal: BudgetRefusal }
   | Replay;
 
-export type Acceptor = Batcher<NewJob, AcceptOutcome>;
+/** A job as it is to be accepted. */
+export interface AskedToAccept extends NewJob {
+  /** Its tenant has a budget, as far as its caller knows. */
+  readonly hasBudget?: boolean;
+}
 
-/** Accepts jobs in batches. */
+export type Acceptor = Batcher<AskedToAccept, AcceptOutcome>;
+
+/**
+ * Accepts jobs in batches. Those of tenants with a budget have batches of their own: these wait for the locks of budgets,
+ * which is nobody else's to wait for.
+ */
 export function createAcceptor(pool: Database, onBatch: (size: number) => void): Acceptor {
   const insert = createInsert(pool);
+  const budgeted = createBatches({ pool, insert, onBatch });
+  const others = createBatches({ pool, insert, onBatch });
+  return {
+    submit: ({ hasBudget = false, ...job }, waitMs) => (hasBudget ? budgeted : others).submit(job, waitMs),
+    async drain() {
+      await Promise.all([budgeted.drain(), others.drain()]);
+    },
+  };
+}
+
+interface Batches {
+  readonly pool: Database;
+  readonly insert: Insert;
+  readonly onBatch: (size: number) => void;
+}
+
+function createBatches({ pool, insert, onBatch }: Batches): Batcher<NewJob, AcceptOutcome> {
   return createBatcher<NewJob, AcceptOutcome>({
     write: (jobs) => within(acceptBatch(pool, insert, jobs), limits.acceptTryMsMax),
     isFaultOfItem: isFaultOfRow,
@@ -44,19 +70,30 @@ type Insert = (jobs: readonly NewJob[]) => Promise<ReadonlyMap<string, InsertAns
 
 /**
  * Before a budget refuses anybody, what has come back to it counts: it is folded in by the workers once a second, and by
- * this process as often, for where there is no worker.
+ * this process as often, for where there is no worker. That of those who are refused, and of nobody else.
  */
 function createInsert(pool: Database): Insert {
-  let foldedAt = Number.NEGATIVE_INFINITY;
+  const foldedAt = new Map<string, number>();
   return async (jobs) => {
     const answers = new Map((await insertJobs(pool, jobs)).map((answer) => [answer.id, answer]));
-    const refused = jobs.filter(({ id }) => answers.get(id)?.refusal?.kind === 'over_budget');
-    if (refused.length === 0 || performance.now() - foldedAt < limits.foldRefundsEveryMs) return answers;
-    foldedAt = performance.now();
-    await foldSpendingRefunds(pool);
+    const refused = jobs.filter(({ id, tenant }) => {
+      const isStale = performance.now() - (foldedAt.get(tenant) ?? -Infinity) >= limits.foldRefundsEveryMs;
+      return isStale && answers.get(id)?.refusal?.kind === 'over_budget';
+    });
+    if (refused.length === 0 || !(await fold(new Set(refused.map(({ tenant }) => tenant))))) return answers;
     for (const answer of await insertJobs(pool, refused)) answers.set(answer.id, answer);
     return answers;
   };
+
+  /** False: it could not be done, so the refusals stand as they are. */
+  async function fold(tenants: ReadonlySet<string>): Promise<boolean> {
+    if (foldedAt.size >= limits.foldedTenantsMax) foldedAt.clear();
+    for (const tenant of tenants) foldedAt.set(tenant, performance.now());
+    return await foldSpendingRefunds(pool, [...tenants]).then(
+      () => true,
+      () => false,
+    );
+  }
 }
 
 /** One batch in two statements: what the first did not insert exists already, and the second says as what. */

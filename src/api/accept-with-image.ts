@@ -2,7 +2,7 @@ import type { NewJob } from '../db/accept.ts';
 import { limits } from '../domain/limits.ts';
 import { inputKey } from '../storage/input-keys.ts';
 import { BacklogFullError, BatchUnansweredError, UnwritableItemError } from './accept-batcher.ts';
-import type { Acceptor, AcceptOutcome } from './accept-jobs.ts';
+import type { Acceptor, AcceptOutcome, AskedToAccept } from './accept-jobs.ts';
 import { problemOfBatch } from './batch-problem.ts';
 import type { CheckedImage } from './check-image.ts';
 import type { DatabaseWait } from './database-wait.ts';
@@ -24,7 +24,7 @@ export type InputImage =
   | ({ readonly kind: 'upload'; readonly pointer: string } & UploadedImage);
 
 export interface JobToAccept {
-  readonly job: NewJob;
+  readonly job: AskedToAccept;
   readonly image: InputImage | undefined;
   readonly wait: DatabaseWait;
   /** Another try of the same request may be accepting the job under the same id: its picture is not ours to remove. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { nextInFlightLimit } from '../domain/in-flight-limit.ts';
 import { limits } from '../domain/limits.ts';
-import { isLongLived } from './long-lived.ts';
+import { onLongLived } from './long-lived.ts';
 import { watchLoopLag } from './loop-lag.ts';
 import { bodyOfProblem, Problem } from './problem.ts';
 import { problemKinds } from './problem-kinds.ts';
@@ -36,7 +36,7 @@ interface Entry {
  * Refuses what would only make everybody wait: before anything is read, parsed or looked up, by what is in flight and by
  * how late the process is. Not an Express middleware: a refusal that costs as much as an answer would be of no help.
  * Providers' callbacks are let in for longest, since each frees a slot that is paid for. What stays open while nothing
- * happens, a stream or a download, is let in like others and not counted afterwards.
+ * happens, a stream or a download, counts until that has begun, and no longer.
  */
 export function createAdmission({ onShed, nextLimit = nextInFlightLimit }: AdmissionSettings): Admission {
   const sending = new Set<Entry>();
@@ -53,10 +53,10 @@ export function createAdmission({ onShed, nextLimit = nextInFlightLimit }: Admis
   return {
     guard: (handler) => (request, response) => {
       firstAt = Math.min(firstAt, performance.now());
+      if (!isPlain(request)) return refuse(unreadable, request, response);
       if (isCallback(request)) return guardCallback(handler, request, response);
       if (inFlight >= limit) return shed('request', request, response);
-      if (isLongLived(request)) countLongLived(response);
-      else count(request, response);
+      count(request, response);
       handler(request, response);
     },
     inFlight: () => inFlight,
@@ -74,12 +74,7 @@ export function createAdmission({ onShed, nextLimit = nextInFlightLimit }: Admis
 
   function shed(kind: 'request' | 'callback', ...[request, response]: Parameters<RequestListener>): void {
     onShed(kind);
-    refuse(request, response);
-  }
-
-  function countLongLived(response: ServerResponse): void {
-    longLived += 1;
-    response.once('close', () => (longLived -= 1));
+    refuse(overload, request, response);
   }
 
   function count(request: IncomingMessage, response: ServerResponse): void {
@@ -87,10 +82,17 @@ export function createAdmission({ onShed, nextLimit = nextInFlightLimit }: Admis
     const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
     if (hasBody) sending.add(entry);
     inFlight += 1;
-    response.once('close', () => {
-      sending.delete(entry);
-      forget(entry);
+    response.once('close', () => leave(entry));
+    onLongLived(response, () => {
+      leave(entry);
+      longLived += 1;
+      response.once('close', () => (longLived -= 1));
     });
+  }
+
+  function leave(entry: Entry): void {
+    sending.delete(entry);
+    forget(entry);
   }
 
   function forget(entry: Entry): void {
@@ -109,24 +111,39 @@ export function createAdmission({ onShed, nextLimit = nextInFlightLimit }: Admis
   }
 }
 
+/**
+ * A path and a query, in the characters that RFC 9112 has for them. Of an absolute form, a fragment or a backslash different
+ * readers make different paths: one of them would judge what a request may do, and another one what it does.
+ */
+function isPlain({ url = '' }: IncomingMessage): boolean {
+  return /^\/[!-"$-[\]-~]*$/.test(url);
+}
+
 function isCallback({ url = '' }: IncomingMessage): boolean {
   return url.startsWith('/v1/callbacks/');
 }
 
 const detail = 'More comes in than can be answered. Try again in a moment.';
 const overload = new Problem('overloaded', { detail });
+const unreadable = new Problem('invalid_path', {
+  detail:
+    'The target of a request has to begin with `/`, and to have neither a fragment nor characters that need an escape.',
+});
 
 /** The same problem that Express' handlers would make, for a fraction of the work. */
-function refuse(request: IncomingMessage, response: ServerResponse): void {
+// oxlint-disable-next-line max-params -- a handler's two, and what it is about.
+function refuse(problem: Problem, request: IncomingMessage, response: ServerResponse): void {
   const requestId = randomUUID();
-  const instance = (request.url ?? '').split('?', 1)[0];
-  const body = JSON.stringify(bodyOfProblem(overload, { requestId, instance }));
+  const isAskedAgain = problem === overload;
+  // Only of a path that can be read: tokens in queries are told apart by their question mark.
+  const instance = isAskedAgain ? (request.url ?? '').split('?', 1)[0] : undefined;
+  const body = JSON.stringify(bodyOfProblem(problem, { requestId, instance }));
   // Node reads what is left of a small body by itself. A large one is not worth it: its client sees the connection end.
   const isLarge = Number(request.headers['content-length'] ?? 0) > limits.refusedBodyBytesMax;
-  response.writeHead(problemKinds.overloaded.status, {
+  response.writeHead(problemKinds[problem.kind].status, {
     'content-type': 'application/problem+json; charset=utf-8',
     'content-length': Buffer.byteLength(body),
-    'retry-after': String(1 + Math.floor(Math.random() * 4)),
+    ...(isAskedAgain && { 'retry-after': String(1 + Math.floor(Math.random() * 4)) }),
     'x-request-id': requestId,
     'x-content-type-options': 'nosniff',
     ...(isLarge && { connection: 'close' }),

@@ -19,7 +19,7 @@ export function budgetProblem(refusal: BudgetRefusal): Problem {
   const detail =
     `This video needs ${usd(priceUsdMicros)} USD, and the budget of the ${period} leaves ${usd(Math.max(leftUsdMicros, 0))} USD. ` +
     `The next ${period} begins at ${endsOn}T00:00:00Z; or ask the operator for a larger budget.`;
-  return new Problem('budget_exceeded', { detail, headers: { 'x-should-retry': 'false' } });
+  return new Problem('budget_exceeded', { detail });
 }
 
 /** As precise as prices are: a rounded figure could say that what is left would do. */

@@ -35,6 +35,22 @@ export function beginDatabaseWait(waitMsMax: number = limits.databaseWaitMsMax):
   };
 }
 
+/** As `answered`, of what has to be left again: it may come when nobody waits for it any more, and is left then. */
+export async function answeredOrLeft<Result extends { leave(): void } | undefined>(
+  wait: DatabaseWait,
+  joining: Promise<Result>,
+): Promise<Result> {
+  try {
+    return await wait.answered(joining);
+  } catch (error) {
+    void joining.then(
+      (late) => late?.leave(),
+      () => undefined,
+    );
+    throw error;
+  }
+}
+
 /** Rejects when a promise takes too long. The work behind it goes on, and its late end is nobody's concern. */
 export async function within<Result>(work: Promise<Result>, waitMs: number): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;

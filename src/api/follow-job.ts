@@ -2,9 +2,10 @@ import { listEventsOfJob } from '../db/events.ts';
 import type { Database } from '../db/pool.ts';
 import type { JobEvent } from '../db/read-jobs.ts';
 import { isFinal, type OwnedJob } from '../domain/job.ts';
-import type { DatabaseWait } from './database-wait.ts';
+import { answeredOrLeft, type DatabaseWait } from './database-wait.ts';
 import { digestOf } from './entity-tag.ts';
 import type { JobFollower, JobTopics } from './job-topics.ts';
+import type { Snapshot } from './snapshots.ts';
 import type { VideoObject } from './video-object.ts';
 
 /** Where the story of a job is told. */
@@ -44,7 +45,7 @@ export interface JobStory {
  */
 export async function followJob(deps: FollowJobDeps, { owned, afterSeq, wait }: JobWish): Promise<JobStory | 'over'> {
   const teller = createTeller(deps, owned, afterSeq);
-  const joined = await wait.answered(deps.topics.join(owned, teller));
+  const joined = await answeredOrLeft(wait, deps.topics.join(owned, teller));
   try {
     const video = await deps.findVideo(owned, wait);
     const events = await wait.answered(listEventsOfJob(deps.pool, owned, afterSeq));
@@ -84,38 +85,51 @@ interface Teller extends JobFollower {
 /** Takes the events of one job for one reader, in order. What was missed is read. */
 function createTeller({ pool }: FollowJobDeps, owned: OwnedJob, afterSeq: number): Teller {
   let outlet: JobOutlet | undefined;
+  let hasBegun = false;
   let lastSeq = afterSeq;
   /** The video was told as it ended. */
   let isOver = false;
   let digest = '';
   /** The end, which waits for the video to be told as it ended. */
   let ending: JobEvent | undefined;
-  let isReading = false;
   let seqHeard = 0;
+  /** The last that was heard before there was anybody to tell. */
+  let early: Snapshot | undefined;
+  // A reading that fails is made up for by the next snapshot, which says that there is more.
+  const readOn = oneAtATime(async () => take(await listEventsOfJob(pool, owned, lastSeq)));
 
   return {
     begin(to, beginning) {
       outlet = to;
+      hasBegun = true;
       show(beginning.video, digestOf(JSON.stringify(beginning.video)));
       take(beginning.events);
-      if (seqHeard > lastSeq) void readOn();
+      if (seqHeard > lastSeq) readOn();
+      // What was read since may be younger, but not if this one has seen the end.
+      if (early !== undefined && (isFinal(early.video.status) || early.eventSeq > lastSeq)) hear(early);
+      early = undefined;
     },
     onEvent(event) {
       seqHeard = Math.max(seqHeard, event.seq);
       if (outlet === undefined || ending !== undefined || event.seq <= lastSeq) return;
       if (event.seq === lastSeq + 1) take([event]);
-      else void readOn();
+      else readOn();
     },
     onSnapshot(snapshot) {
-      if (outlet === undefined) return;
-      if (snapshot.digest !== digest) show(snapshot.video, snapshot.digest);
-      if (ending !== undefined) end();
-      else if (snapshot.eventSeq > lastSeq) void readOn();
+      if (hasBegun) hear(snapshot);
+      else early = snapshot;
     },
     onGone() {
       stop();
     },
   };
+
+  function hear(snapshot: Snapshot): void {
+    if (outlet === undefined) return;
+    if (snapshot.digest !== digest) show(snapshot.video, snapshot.digest);
+    if (ending !== undefined) end();
+    else if (snapshot.eventSeq > lastSeq) readOn();
+  }
 
   function take(events: readonly JobEvent[]): void {
     for (const event of events) {
@@ -146,19 +160,18 @@ function createTeller({ pool }: FollowJobDeps, owned: OwnedJob, afterSeq: number
     outlet = undefined;
     to?.end();
   }
+}
 
-  /** A reading that fails is made up for by the next snapshot, which says that there is more. */
-  async function readOn(): Promise<void> {
-    if (isReading) return;
-    isReading = true;
-    try {
-      take(await listEventsOfJob(pool, owned, lastSeq));
-    } catch {
-      // The database is away.
-    } finally {
-      isReading = false;
-    }
-  }
+/** Does nothing while it is at it. One that fails is made up for by the next. */
+function oneAtATime(work: () => Promise<void>): () => void {
+  let isAtIt = false;
+  return () => {
+    if (isAtIt) return;
+    isAtIt = true;
+    void work()
+      .catch(() => undefined)
+      .finally(() => (isAtIt = false));
+  };
 }
 
 function isEnd({ kind }: JobEvent): boolean {

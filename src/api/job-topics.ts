@@ -74,13 +74,18 @@ export function createJobTopics(tail: Tail, read: ReadSnapshot): JobTopics {
 
   /** All jobs of a tenant are found in one reading of its events. */
   async function enter(tenant: string): Promise<void> {
-    const known = followings.get(tenant) ?? { jobs: 0, following: tail.follow(tenant, tellEvents) };
+    const known = followings.get(tenant) ?? { jobs: 0, following: followTail(tenant) };
     followings.set(tenant, known);
     known.jobs += 1;
     await known.following.catch((error: unknown) => {
       if (followings.get(tenant) === known) followings.delete(tenant);
       throw error;
     });
+  }
+
+  /** By a function of its own each time: the end of one must not be the end of the next, which may begin before. */
+  function followTail(tenant: string): Promise<Following> {
+    return tail.follow(tenant, (events) => tellEvents(events));
   }
 
   function exit(tenant: string): void {

@@ -5,8 +5,9 @@ import type { JobTopics } from './job-topics.ts';
 import { Problem } from './problem.ts';
 import type { Streams } from './streams.ts';
 
-/** The seconds for which the caller would rather wait (RFC 7240). Zero: not at all, or nobody can read it. */
+/** The seconds for which the caller would rather wait (RFC 7240). Zero: not at all, or nobody can read it. A HEAD has nothing to wait for. */
 export function preferredWaitSeconds(request: Request): number {
+  if (request.method !== 'GET') return 0;
   const seconds = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(request.get('prefer') ?? '')?.[1] ?? '0';
   return Math.min(Number(seconds), limits.preferWaitSecondsMax);
 }
@@ -29,17 +30,19 @@ export interface EndWish {
   readonly response: Response;
 }
 
-/** Undefined: as many wait, or follow streams, as may. A preference is no right, so the answer comes at once. */
+/** Undefined: as many wait, or follow streams, as may, or this process is about to go. A preference is no right, so the answer comes at once. */
 export async function beginEndWait(
   { topics, streams }: EndWaitDeps,
   { owned, seconds, response }: EndWish,
 ): Promise<EndWait | undefined> {
-  const place = placeOf(streams, owned);
+  // It has no ears for a signal that was given before.
+  const place = streams.closing.aborted ? undefined : placeOf(streams, owned);
   if (place === undefined) return undefined;
   const { promise, resolve } = withResolver();
   const timer = setTimeout(resolve, seconds * 1_000);
   streams.closing.addEventListener('abort', resolve);
   response.once('close', resolve);
+  if (response.destroyed) resolve();
   const release = (): void => {
     clearTimeout(timer);
     streams.closing.removeEventListener('abort', resolve);

@@ -40,6 +40,14 @@ export const advice: Readonly<Record<string, readonly [meaning: string, next: st
     'The tenant has no delivery of this id that could be shown or sent again. The log is kept for 30 days; test calls are not repeated.',
     'GET /v1/webhook_endpoints/{id}/deliveries lists those that there are.',
   ],
+  webhook_redelivery_under_way: [
+    'The event is being sent to this receiver again, and that has not ended.',
+    'Read the delivery; redeliver once it has ended.',
+  ],
+  webhook_secret_unreadable: [
+    'The secret of the endpoint was sealed with a key that the service has no more.',
+    'Rotate the secret; or the operator puts the key back into ENCRYPTION_KEYS.',
+  ],
   too_many_webhook_endpoints: [
     'The tenant has as many webhook endpoints as it may.',
     'Delete one that is not used, or have one of them take more events.',

@@ -23,6 +23,8 @@ export const problemKinds = {
   request_timed_out: { status: 408, title: 'The body took too long.' },
   video_not_ready: { status: 409, title: 'The video is not ready.' },
   too_many_webhook_endpoints: { status: 409, title: 'The tenant has as many endpoints as it may.' },
+  webhook_redelivery_under_way: { status: 409, title: 'The event is being sent there again already.' },
+  webhook_secret_unreadable: { status: 409, title: 'The secret of the endpoint cannot be read any more.' },
   video_gone: { status: 410, title: 'The video is no longer kept.' },
   video_erased: { status: 410, title: 'The video of this Idempotency-Key was deleted.' },
   length_required: { status: 411, title: 'The body does not say its length.' },

@@ -16,6 +16,8 @@ export interface ProblemDetail {
   readonly detail?: string;
   readonly errors?: readonly FieldError[];
   readonly headers?: Readonly<Record<string, string>>;
+  /** It doesn't pass so soon that a client had better try again by itself. Some kinds never do. */
+  readonly isLasting?: boolean;
   /** A code of the catalogue's, which takes the place of the kind's. */
   readonly code?: string;
   readonly cause?: unknown;
@@ -71,7 +73,7 @@ export function answerProblems(settings: ProblemSettings): ErrorRequestHandler {
 function send(problem: Problem, request: Request, response: Response): void {
   const { status } = problemKinds[problem.kind];
   if (problem.detail.headers) response.set(problem.detail.headers);
-  if (lasting.has(problem.kind)) response.set('x-should-retry', 'false');
+  if (problem.detail.isLasting ?? lasting.has(problem.kind)) response.set('x-should-retry', 'false');
   if (!request.complete) disposeOfBody(request, response);
   const [instance] = redactUrl(request.originalUrl).split('?');
   response
@@ -83,17 +85,23 @@ function send(problem: Problem, request: Request, response: Response): void {
 /** OpenAI's client repeats a 409 and a 429 at once, twice. These don't pass that soon. */
 const lasting: ReadonlySet<ProblemCode> = new Set([
   'budget_exceeded',
+  'queue_full',
   'spend_cap_reached',
   'not_supported_here',
   'video_not_ready',
 ]);
 
-/** Bytes of a refused body that are still read: a client that is cut off while it sends never sees the answer. */
-const refusedBytesMax = 32 * 1024 * 1024;
+/** Whether clients that repeat what failed for a moment will repeat this one. */
+export function invitesRetry({ kind, detail }: Problem): boolean {
+  const { status } = problemKinds[kind];
+  const isLasting = detail.isLasting ?? (lasting.has(kind) || detail.headers?.['x-should-retry'] === 'false');
+  return !isLasting && (status === 409 || status === 429 || status >= 500);
+}
 
+/** A client that is cut off while it sends never sees the answer. */
 function disposeOfBody(request: Request, response: Response): void {
   const bytes = Number(request.get('content-length') ?? Number.POSITIVE_INFINITY);
-  if (bytes <= refusedBytesMax) request.resume();
+  if (bytes <= limits.refusedBodyBytesMax) request.resume();
   else response.set('connection', 'close');
 }
 

@@ -23,9 +23,16 @@ export interface Newcomer {
 /** Keeps a tenant, or one of its users, from filling the line. */
 export interface QueueGate {
   /** Throws when there are as many jobs as may. Counts the one that comes, and says what is left after it. */
-  check(newcomer: Newcomer): Promise<readonly CapStanding[]>;
+  check(newcomer: Newcomer): Promise<CountedPlace>;
   /** How many jobs of a user wait, if that is known already. */
   peekWaiting(newcomer: Newcomer): number | undefined;
+}
+
+/** A place in line that a newcomer was counted for. */
+export interface CountedPlace {
+  readonly standings: readonly CapStanding[];
+  /** No job came of it. */
+  giveBack(): void;
 }
 
 /** A cap that holds for the one who came. */
@@ -59,7 +66,12 @@ export function createQueueGate(pool: Database, clock: () => number, defaults: J
         kept.push({ policy, max, remaining: max - known.value - 1, count: known });
       }
       for (const { count } of kept) count.value += 1;
-      return kept;
+      return {
+        standings: kept,
+        giveBack() {
+          for (const { count } of kept) count.value = Math.max(count.value - 1, 0);
+        },
+      };
     },
     peekWaiting({ caller: { tenant }, user }) {
       return counts.peek(...queued({ tenant, caller: user }))?.value;
@@ -105,5 +117,5 @@ function queueFull(max: number, whose: string): Problem {
 
 function outstandingReached(max: number): Problem {
   const detail = `${max} of your jobs are waiting or under way, which is as many as may (outstanding). Send it again when some of them have ended.`;
-  return new Problem('quota_exceeded', { detail, headers: { 'retry-after': '30' } });
+  return new Problem('quota_exceeded', { detail, headers: { 'retry-after': '30' }, isLasting: true });
 }

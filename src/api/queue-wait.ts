@@ -101,7 +101,8 @@ function tooLong(waitMs: number, ttlMs: number): Problem {
     'Send it again later, or with a larger queue_ttl_seconds.';
   return new Problem('queue_too_long', {
     detail,
-    headers: { 'retry-after': String(seconds), ...(seconds > secondsWorthWaiting && { 'x-should-retry': 'false' }) },
+    headers: { 'retry-after': String(seconds) },
+    isLasting: seconds > secondsWorthWaiting,
   });
 }
 

@@ -59,5 +59,5 @@ function refuseOver(leftUsdMicros: number | null, priceUsdMicros: number | null)
       'The price is unknown, so the cap on spending can not be kept.',
     );
   const detail = 'The cap on spending leaves no room for this video. Ask the operator to raise it.';
-  throw new Problem('spend_cap_reached', { detail, headers: { 'x-should-retry': 'false' } });
+  throw new Problem('spend_cap_reached', { detail });
 }

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import { limits } from '../domain/limits.ts';
+import { drainedOrClosed } from './drained-or-closed.ts';
 import { type OpenStream, retryMs } from './streams.ts';
 
 /** A message of server-sent events. Without data it only says where the reader is. */
@@ -49,7 +50,7 @@ export function openSse(response: Response, { clock, isAdmitted, onSlow }: SseSe
     stuckSince: () => stuckSince,
     isFull: () => response.writableNeedDrain,
     async drained() {
-      if (response.writableNeedDrain && !response.destroyed) await drainOf(response);
+      if (response.writableNeedDrain && !response.destroyed) await drainedOrClosed(response);
       if (response.destroyed) throw new Error('the reader has gone');
     },
     end: () => void response.end(),
@@ -60,16 +61,6 @@ export function openSse(response: Response, { clock, isAdmitted, onSlow }: SseSe
     destroy: () => void response.destroy(),
     isAdmitted,
   };
-}
-
-async function drainOf(response: Response): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      response.off('drain', done).off('close', done);
-      resolve();
-    };
-    response.on('drain', done).on('close', done);
-  });
 }
 
 /** JSON has no line breaks, so its text is one line. */

@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import { type Priority, priorities } from '../domain/job.ts';
 import type { Route } from '../domain/route.ts';
-import type { CapStanding, Newcomer, QueueGate } from './queue-caps.ts';
+import type { CapStanding, CountedPlace, Newcomer, QueueGate } from './queue-caps.ts';
 import type { WaitGate } from './queue-wait.ts';
 
 export interface LineDeps {
@@ -17,10 +17,7 @@ export interface LineOrder extends Newcomer {
 }
 
 /** Throws where the line is too long for the job, or its tenant has as many jobs as it may; counts it otherwise. */
-export async function standInLine(
-  { queueGate, waitGate }: LineDeps,
-  order: LineOrder,
-): Promise<readonly CapStanding[]> {
+export async function standInLine({ queueGate, waitGate }: LineDeps, order: LineOrder): Promise<CountedPlace> {
   waitGate.check({
     route: order.route,
     tenant: order.caller.tenant,

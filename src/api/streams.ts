@@ -62,7 +62,7 @@ export function createStreams({ clock, onCount, onEnd }: StreamSettings): Stream
   return {
     closing: closing.signal,
     take(owner) {
-      const names = ['all', `tenant ${owner.tenant}`, ...(owner.jobId === null ? [] : [`job ${owner.jobId}`])];
+      const names = namesOf(owner);
       refuseBeyond(names.map((name) => counts.get(name) ?? 0));
       for (const name of names) count(name, 1);
       let stream: OpenStream | undefined;
@@ -126,6 +126,11 @@ export function createStreams({ clock, onCount, onEnd }: StreamSettings): Stream
     onEnd('key');
     stream.sendAway(retryMs());
   }
+}
+
+/** What a stream counts towards. Of a tenant's job: whoever names another's, which is not there, takes no place of it. */
+function namesOf({ tenant, jobId }: StreamOwner): readonly string[] {
+  return ['all', `tenant ${tenant}`, ...(jobId === null ? [] : [`job ${tenant} ${jobId}`])];
 }
 
 /** Spread, so that those who were sent away together do not come back together. */

@@ -1,4 +1,11 @@
-import { comparePositions, type EventPosition, findHorizon, readEventsAfter, type TenantEvent } from '../db/events.ts';
+import {
+  comparePositions,
+  type EventPosition,
+  findHorizon,
+  readEventsAfter,
+  type TenantEvent,
+  type TenantPosition,
+} from '../db/events.ts';
 import type { Database } from '../db/pool.ts';
 import { limits } from '../domain/limits.ts';
 import { createAlarm } from './alarm.ts';
@@ -26,6 +33,8 @@ interface Feed {
   readonly tenant: string;
   /** How far its settled events have been told. */
   position: EventPosition;
+  /** How far those that are not settled have been told, where they are more than one reading. */
+  ahead: EventPosition | undefined;
   readonly followers: Set<OnEvents>;
 }
 
@@ -40,7 +49,10 @@ export function createTail(pool: Database): Tail {
 
   return {
     async follow(tenant, onEvents) {
-      const feed = feeds.get(tenant) ?? (await begin(tenant));
+      const position = feeds.get(tenant)?.position ?? (await findHorizon(pool));
+      // Somebody else may have begun meanwhile, and read on from there. In one step, so that nobody ends it in between.
+      const feed = feeds.get(tenant) ?? { tenant, position, ahead: undefined, followers: new Set() };
+      feeds.set(tenant, feed);
       feed.followers.add(onEvents);
       if (!reading) alarm.set(limits.eventsReadEveryMs);
       return { since: feed.position, end: () => leave(feed, onEvents) };
@@ -54,14 +66,6 @@ export function createTail(pool: Database): Tail {
       alarm.stop();
     },
   };
-
-  async function begin(tenant: string): Promise<Feed> {
-    const position = await findHorizon(pool);
-    // Somebody else may have begun meanwhile, and read on from there.
-    const feed = feeds.get(tenant) ?? { tenant, position, followers: new Set() };
-    feeds.set(tenant, feed);
-    return feed;
-  }
 
   function leave(feed: Feed, onEvents: OnEvents): void {
     feed.followers.delete(onEvents);
@@ -85,25 +89,45 @@ export function createTail(pool: Database): Tail {
   }
 
   async function read(): Promise<Next> {
-    const positions = [...feeds.values()].map(({ tenant, position }) => ({ tenant, after: position }));
-    const rows = await within(readEventsAfter(pool, positions, limits.eventsReadMax), limits.eventsReadMsMax);
-    const byTenant = new Map<string, TenantEvent[]>();
-    for (const row of rows) {
-      const events = byTenant.get(row.tenant) ?? [];
-      events.push(row);
-      byTenant.set(row.tenant, events);
-    }
-    return joined([...byTenant].map(([tenant, events]) => take(tenant, events)));
+    const open = [...feeds.values()];
+    const pages = await pagesAfter(
+      pool,
+      open.map(({ tenant, position }) => ({ tenant, after: position })),
+    );
+    const next = joined(
+      open.map(({ tenant }) => {
+        const feed = feeds.get(tenant);
+        return feed === undefined ? 'idle' : take(feed, pages.get(tenant) ?? []);
+      }),
+    );
+    const ahead = open.flatMap(({ tenant, ahead: after }) => (after === undefined ? [] : [{ tenant, after }]));
+    return ahead.length === 0 ? next : joined([next, await readAhead(ahead)]);
   }
 
-  function take(tenant: string, events: readonly TenantEvent[]): Next {
-    const feed = feeds.get(tenant);
-    if (feed === undefined) return 'idle';
-    tell(feed, events);
-    const settled = events.filter(({ isSettled }) => isSettled).length;
-    if (settled === limits.eventsReadMax) return 'more';
-    return settled < events.length ? 'unsettled' : 'idle';
+  /** What lies behind a page of events that stays the same for as long as somebody holds the horizon back. */
+  async function readAhead(positions: readonly TenantPosition[]): Promise<Next> {
+    const pages = await pagesAfter(pool, positions);
+    return joined(
+      positions.map(({ tenant }) => {
+        const feed = feeds.get(tenant);
+        return feed === undefined ? 'idle' : takeAhead(feed, pages.get(tenant) ?? []);
+      }),
+    );
   }
+}
+
+async function pagesAfter(
+  pool: Database,
+  positions: readonly TenantPosition[],
+): Promise<ReadonlyMap<string, readonly TenantEvent[]>> {
+  const rows = await within(readEventsAfter(pool, positions, limits.eventsReadMax), limits.eventsReadMsMax);
+  const byTenant = new Map<string, TenantEvent[]>();
+  for (const row of rows) {
+    const events = byTenant.get(row.tenant) ?? [];
+    events.push(row);
+    byTenant.set(row.tenant, events);
+  }
+  return byTenant;
 }
 
 /** Whether there is more to be read at once, or soon. */
@@ -113,12 +137,45 @@ function joined(nexts: readonly Next[]): Next {
   return nexts.find((next) => next === 'more') ?? nexts.find((next) => next === 'unsettled') ?? 'idle';
 }
 
-function tell(feed: Feed, events: readonly TenantEvent[]): void {
+/** Takes what lies next, of which the last may not be settled. */
+function take(feed: Feed, events: readonly TenantEvent[]): Next {
   const last = events.findLast(({ isSettled }) => isSettled);
   // A feed that ended and began anew during the reading has a place of its own.
-  if (last !== undefined && comparePositions(last, feed.position) > 0) {
-    const { tx, job, seq } = last;
-    feed.position = { tx, job, seq };
+  if (last !== undefined && comparePositions(last, feed.position) > 0) feed.position = positionOf(last);
+  tellAll(feed, events);
+  const end = events.at(-1);
+  if (end === undefined || events.length < limits.eventsReadMax) feed.ahead = undefined;
+  else if (end.isSettled) return 'more';
+  else if (feed.ahead === undefined || comparePositions(end, feed.ahead) > 0) {
+    feed.ahead = positionOf(end);
+    return 'more';
   }
-  for (const follower of feed.followers) follower(events);
+  return end === undefined || end.isSettled ? 'idle' : 'unsettled';
+}
+
+/** Takes what lies behind what is not settled: it is not either, whatever has ended meanwhile. */
+function takeAhead(feed: Feed, events: readonly TenantEvent[]): Next {
+  const end = events.at(-1);
+  if (end === undefined) return 'idle';
+  if (feed.ahead !== undefined) feed.ahead = positionOf(end);
+  tellAll(
+    feed,
+    events.map((event) => ({ ...event, isSettled: false })),
+  );
+  return events.length === limits.eventsReadMax ? 'more' : 'unsettled';
+}
+
+function tellAll({ followers }: Feed, events: readonly TenantEvent[]): void {
+  if (events.length === 0) return;
+  for (const follower of followers) {
+    try {
+      follower(events);
+    } catch {
+      // It is one reader's, and not to keep the others from what they are told.
+    }
+  }
+}
+
+function positionOf({ tx, job, seq }: EventPosition): EventPosition {
+  return { tx, job, seq };
 }

@@ -1,6 +1,7 @@
 import { type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Socket } from 'node:net';
+import { beginLongLived } from './long-lived.ts';
 
 /** A connection whose client asks to go on in another protocol. */
 export interface Upgrade {
@@ -34,6 +35,8 @@ export function takeUpgrade(request: IncomingMessage): Upgrade | undefined {
   const found = pending.get(request);
   if (found === undefined) return undefined;
   pending.delete(request);
+  found.response.statusCode = 101;
+  beginLongLived(found.response);
   found.response.detachSocket(found.socket);
   // To whoever counts requests this one is over: what follows is none.
   found.response.emit('close');

@@ -48,13 +48,11 @@ export interface AskedPage {
 const limitDefault = 20;
 const limitMax = 100;
 
-/** `after` and `limit` of a list. More than the most is taken for the most. */
-export function pageOf(request: Request): AskedPage {
+/** `after` and `limit` of a list of endpoints, or of deliveries. More than the most is taken for the most. */
+export function pageOf(request: Request, kind: 'endpoint' | 'delivery'): AskedPage {
+  const pattern = kind === 'endpoint' ? endpointPattern : deliveryPattern;
   const { after, limit = String(limitDefault) } = request.query;
-  if (
-    after !== undefined &&
-    !(typeof after === 'string' && (endpointPattern.test(after) || deliveryPattern.test(after)))
-  )
+  if (after !== undefined && !(typeof after === 'string' && pattern.test(after)))
     throw fieldProblem('invalid_request', '/after', 'This has to be the last_id of the page before.');
   if (typeof limit !== 'string' || !/^[1-9]\d{0,8}$/.test(limit))
     throw fieldProblem('invalid_request', '/limit', 'This has to be a whole number from 1 on.');

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { limits } from '../domain/limits.ts';
+import { drainedOrClosed } from './drained-or-closed.ts';
 import type { SseSettings } from './sse.ts';
 import type { OpenStream } from './streams.ts';
 import type { Upgrade } from './upgrade.ts';
@@ -35,6 +36,8 @@ export async function openSocket(
   { socket, head }: Upgrade,
   settings: SseSettings,
 ): Promise<SocketConnection> {
+  // It went while something was read for it: nobody would tell us of that again.
+  if (socket.destroyed) throw new Error('the client has gone');
   const webSocket = await new Promise<WebSocket>((resolve, reject) => {
     socket.once('close', () => reject(new Error('the client has gone')));
     server.handleUpgrade(request, socket, head, resolve);
@@ -75,7 +78,7 @@ function connectionOf(webSocket: WebSocket, { socket, settings }: Wire): SocketC
     },
     isFull: () => socket.writableNeedDrain,
     async drained() {
-      if (socket.writableNeedDrain) await drainOf(socket);
+      if (socket.writableNeedDrain) await drainedOrClosed(socket);
       if (webSocket.readyState !== webSocket.OPEN) throw new Error('the reader has gone');
     },
     close,
@@ -91,14 +94,4 @@ function connectionOf(webSocket: WebSocket, { socket, settings }: Wire): SocketC
     destroy: () => webSocket.terminate(),
     isAdmitted,
   };
-}
-
-async function drainOf(socket: Upgrade['socket']): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      socket.off('drain', done).off('close', done);
-      resolve();
-    };
-    socket.on('drain', done).on('close', done);
-  });
 }

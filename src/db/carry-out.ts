@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Grants, WaitReason } from '../domain/grants.ts';
+import { chargedBudgets } from './spending.ts';
 import { only } from './sql.ts';
 
 /** What a pass has decided. */
@@ -96,17 +97,9 @@ const carryOutSql = `
     FROM claimed JOIN granted ON granted.job = claimed.job AND granted.attempt = claimed.attempt
     WHERE claimed.tenant = ANY ($12::text[])
     GROUP BY 1, 2
-  ), charged_budgets AS (
-    -- Held since before this statement began, so it sees them as they are.
-    UPDATE spending SET committed_usd_micros = committed_usd_micros + sums.usd_micros
-    FROM (
-      SELECT tenant, its.period, its.starts_on, sum(usd_micros) AS usd_micros
-      FROM raised CROSS JOIN LATERAL (VALUES
-        ('day', day), ('month', date_trunc('month', day::timestamp)::date)) AS its(period, starts_on)
-      GROUP BY 1, 2, 3
-    ) AS sums
-    WHERE spending.tenant = sums.tenant AND spending.period = sums.period AND spending.starts_on = sums.starts_on
-  ), paced AS (
+    -- Other days of the same tenant are not held: to touch them now, with jobs locked, would be a deadlock.
+    HAVING sum(granted.reserved_usd_micros - coalesce(claimed.reserved_usd_micros, 0)) > 0
+  ), ${chargedBudgets}, paced AS (
     UPDATE pools
     SET next_start_at = to_timestamp($4::float8 / 1000), overlap_tokens = $5::float8, overlap_at = clock_timestamp(),
         learned = $6::jsonb, working_max = $7::int

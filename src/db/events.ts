@@ -38,6 +38,16 @@ export async function findHorizon(db: Database): Promise<EventPosition> {
   return { tx: only(rows, 'find_horizon').tx, job: '', seq: 0 };
 }
 
+/** Whether no transaction has come to there yet: no place of ours lies that far, unless the counting has begun anew. */
+export async function isToCome(db: Database, tx: string): Promise<boolean> {
+  const { rows } = await db.query<{ isToCome: boolean }>({
+    name: 'is_to_come',
+    text: 'SELECT $1::text::xid8 > pg_snapshot_xmax(pg_current_snapshot()) AS "isToCome"',
+    values: [tx],
+  });
+  return only(rows, 'is_to_come').isToCome;
+}
+
 /** How far somebody has read in the events of a tenant. */
 export interface TenantPosition {
   readonly tenant: string;

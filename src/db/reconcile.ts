@@ -70,11 +70,13 @@ export async function restartWorkflow(db: Database, jobId: JobId): Promise<void>
  */
 export async function releaseLeakedPermits(db: Database): Promise<number> {
   const { rowCount } = await db.query(
-    `WITH leaked AS (
+    `WITH leaked AS MATERIALIZED (
        SELECT permits.grant_id, a.job IS NULL AS unsubmitted
        FROM permits JOIN jobs ON jobs.id = permits.job
        LEFT JOIN attempts a ON a.job = permits.job AND a.attempt = permits.attempt
        WHERE a.ended_at IS NOT NULL OR (a.job IS NULL AND jobs.finished_at IS NOT NULL)
+       -- The job before its permit, as everywhere; who has it at the moment may be releasing it.
+       FOR NO KEY UPDATE OF jobs SKIP LOCKED
      ), released AS (
        DELETE FROM permits USING leaked WHERE permits.grant_id = leaked.grant_id
        RETURNING permits.job, permits.price_usd_micros, permits.reserved_usd_micros, leaked.unsubmitted

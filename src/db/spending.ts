@@ -4,15 +4,33 @@ import type { BudgetNeed, TenantBudgets } from '../domain/tenant-budgets.ts';
 import type { Database } from './pool.ts';
 import { only } from './sql.ts';
 
-/** Folds what came back into what is committed, a bounded number at a time. Returns whether there may be more. */
-export async function foldSpendingRefunds(db: Database): Promise<boolean> {
+/**
+ * Folds what came back into what is committed, a bounded number at a time: of these tenants, or of all. Returns whether
+ * there may be more.
+ */
+export async function foldSpendingRefunds(db: Database, tenants: readonly string[] | null = null): Promise<boolean> {
   const { rows } = await db.query<{ count: number }>({
     name: 'fold_spending_refunds',
-    text: 'SELECT fold_spending_refunds($1) AS count',
-    values: [limits.refundsFoldedMax],
+    text: 'SELECT fold_spending_refunds($1, $2) AS count',
+    values: [limits.refundsFoldedMax, tenants],
   });
   return only(rows, 'fold_spending_refunds').count === limits.refundsFoldedMax;
 }
+
+/**
+ * SQL of a CTE that commits what the rows of `raised` (tenant, day, usd_micros) say. Their budgets are held since before the
+ * statement began, so it sees them as they are.
+ */
+export const chargedBudgets = `charged_budgets AS (
+    UPDATE spending SET committed_usd_micros = committed_usd_micros + sums.usd_micros
+    FROM (
+      SELECT tenant, its.period, its.starts_on, sum(usd_micros) AS usd_micros
+      FROM raised CROSS JOIN LATERAL (VALUES
+        ('day', day), ('month', date_trunc('month', day::timestamp)::date)) AS its(period, starts_on)
+      GROUP BY 1, 2, 3
+    ) AS sums
+    WHERE spending.tenant = sums.tenant AND spending.period = sums.period AND spending.starts_on = sums.starts_on
+  )`;
 
 interface HeldRow {
   readonly needs: readonly (BudgetNeed & { readonly id: string })[];
@@ -58,18 +76,4 @@ export async function holdTenantBudgets(
     leftUsdMicros: new Map(budgets.map(({ id, leftUsdMicros }) => [id, leftUsdMicros])),
     tenants,
   };
-}
-
-/**
- * Takes out of the line who waits for their tenant's budget, for a while: nobody behind them is held up by that, and what
- * comes back to a budget comes by the second, not by the pass.
- */
-export async function parkOverBudget(connection: pg.PoolClient, tickets: readonly string[]): Promise<void> {
-  await connection.query({
-    name: 'park_over_budget',
-    text: `UPDATE tickets
-           SET parked = true, over_budget = true, not_before = clock_timestamp() + ${limits.overBudgetParkMs} * interval '1 millisecond'
-           WHERE id = ANY (ARRAY(SELECT id FROM tickets WHERE id = ANY ($1::bigint[]) FOR NO KEY UPDATE SKIP LOCKED))`,
-    values: [tickets],
-  });
 }

@@ -1,11 +1,10 @@
 import type pg from 'pg';
-import type { Flow } from '../domain/fair-order.ts';
-import type { Lane } from '../domain/lanes.ts';
 import { limits } from '../domain/limits.ts';
-import type { Spill, SpillOverlap, Spills, SpillTicket } from '../domain/spill.ts';
+import type { Spill, Spills } from '../domain/spill.ts';
 import type { SpillState } from '../domain/spill-room.ts';
 import type { Database } from './pool.ts';
-import { lanesOf, moment, only } from './sql.ts';
+import { chargedBudgets } from './spending.ts';
+import { moment, only } from './sql.ts';
 
 /** A line that somebody may leave now. */
 export interface SpillSource {
@@ -71,47 +70,6 @@ export async function readSpillState(db: Database): Promise<SpillState> {
   return only(rows, 'read_spill_state');
 }
 
-export interface LeaversQuery {
-  readonly pool: string;
-  readonly sources: readonly SpillSource[];
-}
-
-export interface Leavers {
-  readonly lanes: readonly Lane[];
-  readonly flows: readonly Flow<SpillTicket>[];
-  readonly overlaps: readonly SpillOverlap[];
-}
-
-interface LeaverRow extends SpillTicket, Omit<Flow<SpillTicket>, 'heads' | 'hasMore'> {
-  readonly isOverlap: boolean;
-}
-
-/**
- * Who may leave these lines, under the pool's lock: of the flows whose turn is next the oldest, and whoever has waited the
- * longest, for these are found also behind flows of which nobody may leave. A flow that turns out to be empty is put to
- * rest, or those that have left would hide who is behind them.
- */
-export async function readLeavers(connection: pg.PoolClient, { pool, sources }: LeaversQuery): Promise<Leavers> {
-  const { rows } = await connection.query<{ lanes: readonly Lane[]; leavers: readonly LeaverRow[] }>({
-    name: 'read_leavers',
-    text: leaversSql,
-    values: [pool, sources.map(({ name }) => name), sources.map(({ isOpen }) => isOpen), limits.spillsOfPassMax],
-  });
-  const { lanes, leavers } = only(rows, 'read_leavers');
-  return { lanes, flows: flowsOf(leavers), overlaps: leavers.filter(({ isOverlap }) => isOverlap) };
-}
-
-function flowsOf(leavers: readonly LeaverRow[]): readonly Flow<SpillTicket>[] {
-  const flows = new Map<string, Flow<SpillTicket>>();
-  for (const { isOverlap, id, options, ...flow } of leavers) {
-    if (isOverlap) continue;
-    const key = JSON.stringify([flow.class, flow.tenant, flow.caller, flow.target]);
-    const heads = [...(flows.get(key)?.heads ?? []), { id, options }];
-    flows.set(key, { ...flow, heads, hasMore: true });
-  }
-  return [...flows.values()];
-}
-
 /** A ticket that stands in another line now. */
 export interface Moved {
   readonly from: string;
@@ -119,18 +77,27 @@ export interface Moved {
   readonly reason: Spill['reason'];
 }
 
+export interface Moves {
+  readonly pool: string;
+  readonly moves: readonly Spill[];
+  /** Tenants whose budgets this pass holds, and by which it has decided. */
+  readonly budgeted: readonly string[];
+}
+
 /**
  * Carries the choice out. The job is locked before its ticket, as everywhere, and one that somebody is ending at this
- * moment is left to them. Its place in the new line is by its acceptance, as everybody's.
+ * moment is left to them. Its place in the new line is by its acceptance, as everybody's. What a dearer target asks is
+ * reserved at once, so that whoever has moved is not one that can't be paid where it is.
  */
 export async function moveTickets(
   connection: pg.PoolClient,
-  { pool, moves }: { readonly pool: string; readonly moves: readonly Spill[] },
+  { pool, moves, budgeted }: Moves,
 ): Promise<readonly Moved[]> {
   const { rows } = await connection.query<Moved>({
     name: 'move_tickets',
     text: `WITH locked AS MATERIALIZED (
-             SELECT chosen.*, tickets.target_name AS from_name, jobs.route -> chosen.target AS goal
+             SELECT chosen.*, tickets.target_name AS from_name, jobs.route -> chosen.target AS goal,
+                    coalesce(tickets.reserved_usd_micros, 0) AS reserved_before
              FROM unnest($2::bigint[], $3::int[], $4::text[]) AS chosen(id, target, reason)
              JOIN tickets ON tickets.id = chosen.id JOIN jobs ON jobs.id = tickets.job
              WHERE tickets.pool = $1 AND NOT tickets.parked AND jobs.finished_at IS NULL AND jobs.cancel_requested_at IS NULL
@@ -139,20 +106,38 @@ export async function moveTickets(
              UPDATE tickets
              SET pool = goal ->> 'pool', target = locked.target, target_name = goal ->> 'name',
                  price_usd_micros = (goal ->> 'priceUsdMicros')::bigint, over_budget = false,
+                 reserved_usd_micros = CASE WHEN tickets.tenant = ANY ($5::text[])
+                   THEN greatest(tickets.reserved_usd_micros, (goal ->> 'priceUsdMicros')::bigint)
+                   ELSE tickets.reserved_usd_micros END,
                  spill_at = coalesce(
                    statement_timestamp() + (goal ->> 'spillAfterMs')::float8 * interval '1 millisecond', 'infinity')
              FROM locked WHERE tickets.id = locked.id
-             RETURNING tickets.job, tickets.attempt, from_name, tickets.target_name, locked.reason
-           )
+             RETURNING tickets.job, tickets.attempt, from_name, tickets.target_name, locked.reason, tickets.tenant,
+                       budget_day(tickets.accepted_at) AS day, tickets.reserved_usd_micros - reserved_before AS usd_micros
+           ), raised AS (
+             SELECT tenant, day, sum(usd_micros) AS usd_micros FROM moved WHERE tenant = ANY ($5::text[])
+             GROUP BY 1, 2
+             -- Other days of the same tenant are not held.
+             HAVING sum(usd_micros) > 0
+           ), ${chargedBudgets}
            SELECT from_name AS "from", target_name AS "to", reason
            FROM moved, append_event(job, 'attempt.moved', jsonb_build_object(
              'attempt', attempt, 'from', from_name, 'to', target_name, 'reason', reason))`,
-    values: [pool, moves.map(({ id }) => id), moves.map(({ index }) => index), moves.map(({ reason }) => reason)],
+    values: [
+      pool,
+      moves.map(({ id }) => id),
+      moves.map(({ index }) => index),
+      moves.map(({ reason }) => reason),
+      budgeted,
+    ],
   });
   return rows;
 }
 
-/** What else a pass has come to: who has nowhere to go is not looked at again, and who has left was served. */
+/**
+ * What else a pass has come to: who has nowhere to go is not looked at again, who can't be paid for elsewhere not for a
+ * while, and who has left was served.
+ */
 export async function noteSpills(
   connection: pg.PoolClient,
   { pool, spills }: { readonly pool: string; readonly spills: Omit<Spills, 'moves'> },
@@ -162,6 +147,11 @@ export async function noteSpills(
     text: `WITH stranded AS (
              UPDATE tickets SET spill_at = 'infinity'
              WHERE id = ANY (ARRAY(SELECT id FROM tickets WHERE id = ANY ($2::bigint[]) AND pool = $1 AND spill_at < 'infinity'
+                                   FOR NO KEY UPDATE SKIP LOCKED))
+           ), postponed AS (
+             UPDATE tickets SET spill_at = greatest(
+               spill_at, statement_timestamp() + ${limits.overBudgetParkMs} * interval '1 millisecond')
+             WHERE id = ANY (ARRAY(SELECT id FROM tickets WHERE id = ANY ($6::bigint[]) AND pool = $1 AND spill_at < 'infinity'
                                    FOR NO KEY UPDATE SKIP LOCKED))
            ), served_lanes AS (
              UPDATE lanes SET virtual_time = lane."virtualTime", tag = lane.tag
@@ -181,89 +171,7 @@ export async function noteSpills(
       JSON.stringify(spills.lanes),
       JSON.stringify(spills.flows),
       JSON.stringify(spills.shares),
+      spills.unaffordable,
     ],
   });
 }
-
-const leaversSql = `
-  WITH source AS (
-    SELECT * FROM unnest($2::text[], $3::boolean[]) AS source(name, is_open)
-  ), next AS MATERIALIZED (
-    SELECT source.is_open, flows.class, flows.tenant, flows.caller, flows.target_name,
-           ceil($4 * weight / sum(weight) OVER (PARTITION BY source.name, lanes.class))::int + 2 AS heads_max
-    FROM source JOIN lanes ON lanes.pool = $1
-    CROSS JOIN LATERAL (
-      SELECT * FROM flows
-      WHERE flows.pool = $1 AND flows.class = lanes.class AND flows.target_name = source.name AND flows.active
-      ORDER BY tag, since LIMIT $4
-    ) AS flows
-  ), in_turn AS MATERIALIZED (
-    SELECT next.*, line.count, line.ids[1:heads_max] AS ids
-    FROM next CROSS JOIN LATERAL (
-      SELECT count(*) AS count,
-             array_agg(id ORDER BY accepted_at, id) FILTER (WHERE next.is_open OR spill_at <= statement_timestamp()) AS ids
-      FROM (
-        SELECT id, accepted_at, spill_at FROM tickets
-        WHERE pool = $1 AND target_name = next.target_name AND priority = next.class AND tenant = next.tenant
-          AND caller = next.caller AND kind <> 'overlap' AND NOT parked
-        -- As the index has it, so that none by age alone can take its place.
-        ORDER BY accepted_at NULLS FIRST, id LIMIT ${limits.spillLookMax}
-      ) AS oldest
-    ) AS line
-  ), rested AS (
-    UPDATE flows SET active = false FROM in_turn
-    WHERE in_turn.count = 0 AND flows.pool = $1 AND flows.class = in_turn.class AND flows.tenant = in_turn.tenant
-      AND flows.caller = in_turn.caller AND flows.target_name = in_turn.target_name
-  ), leaving AS (
-    SELECT unnest(ids) AS id FROM in_turn
-    UNION
-    SELECT oldest.id FROM source CROSS JOIN LATERAL (
-      SELECT id FROM tickets
-      WHERE pool = $1 AND target_name = source.name AND spill_at < 'infinity' AND NOT parked
-        AND spill_at <= CASE WHEN source.is_open THEN 'infinity' ELSE statement_timestamp() END
-        AND kind <> 'overlap'
-      ORDER BY spill_at LIMIT $4
-    ) AS oldest
-    UNION
-    SELECT oldest.id FROM source CROSS JOIN LATERAL (
-      SELECT id FROM tickets
-      WHERE pool = $1 AND target_name = source.name AND kind = 'overlap' AND NOT parked
-      ORDER BY accepted_at NULLS FIRST, id LIMIT $4
-    ) AS oldest WHERE source.is_open
-  )
-  SELECT
-    ${lanesOf('$1')} AS lanes,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object(
-              'id', tickets.id::text, 'class', tickets.priority, 'tenant', tickets.tenant, 'caller', tickets.caller,
-              'target', tickets.target_name, 'isOverlap', tickets.kind = 'overlap', 'options', elsewhere.options,
-              'weight', coalesce(flows.weight, 1), 'tag', coalesce(flows.tag, 0),
-              'tenantTag', coalesce((SELECT tag FROM shares WHERE shares.pool = $1 AND shares.class = tickets.priority
-                                       AND shares.tenant = tickets.tenant), flows.tag, 0))
-              ORDER BY flows.since, tickets.accepted_at, tickets.id), '[]')
-     FROM tickets
-     -- One by one, also where the planner believes that the tables are still small.
-     CROSS JOIN LATERAL (
-       SELECT id, route, request FROM jobs WHERE id = tickets.job AND finished_at IS NULL AND cancel_requested_at IS NULL LIMIT 1
-     ) AS jobs
-     LEFT JOIN LATERAL (
-       SELECT * FROM flows
-       WHERE flows.pool = $1 AND flows.class = tickets.priority AND flows.tenant = tickets.tenant
-         AND flows.caller = tickets.caller AND flows.target_name = tickets.target_name LIMIT 1
-     ) AS flows ON true
-     CROSS JOIN LATERAL (
-       SELECT coalesce(jsonb_agg(jsonb_build_object('index', n - 1, 'pool', entry ->> 'pool', 'name', entry ->> 'name')
-                                 ORDER BY n), '[]') AS options
-       FROM jsonb_array_elements(jobs.route) WITH ORDINALITY AS target(entry, n)
-       WHERE n - 1 <> tickets.target
-         -- Under a cap nothing is bought whose price is unknown.
-         AND (entry ->> 'priceUsdMicros' IS NOT NULL
-              OR NOT EXISTS (SELECT 1 FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL))
-         -- Nor what the job may not cost, or its tenant can't pay: here it would wait, there it might be served.
-         AND ((jobs.request ? 'max_cost_usd') IS NOT TRUE OR (entry ->> 'priceUsdMicros')::bigint <= cost_room(jobs.id))
-         AND ((entry ->> 'priceUsdMicros')::bigint <= coalesce(tickets.reserved_usd_micros, 0)
-              OR leaves_budget(tickets.tenant, budget_day(tickets.accepted_at),
-                               (entry ->> 'priceUsdMicros')::bigint - coalesce(tickets.reserved_usd_micros, 0)))
-         AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = jobs.id AND a.target = n - 1)
-         AND NOT EXISTS (SELECT 1 FROM permits p WHERE p.job = jobs.id AND p.target = n - 1)
-     ) AS elsewhere
-     WHERE tickets.id = ANY (ARRAY(SELECT id FROM leaving))) AS leavers`;

@@ -50,6 +50,9 @@ export function listenToWakeUps(url: string, onWakeUp: (kinds: readonly string[]
       connectionString: url,
       application_name: 'spillway-wake-ups',
       connectionTimeoutMillis: 1_000,
+      // It says nothing for hours: a server that has gone without a word is noticed, and what lies between keeps the connection.
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 30_000,
     });
     client = fresh;
     fresh.on('error', () => void fresh.end().catch(() => undefined));

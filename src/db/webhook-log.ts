@@ -1,7 +1,7 @@
 import type { DeliveryState } from '../domain/webhook.ts';
 import type { Database } from './pool.ts';
 import { millis } from './sql.ts';
-import type { TryRecord } from './webhook-deliveries.ts';
+import type { TryRecord } from './webhook-tries.ts';
 import type { Owned } from './webhook-endpoints.ts';
 
 /** A delivery as its tenant may see it. */
@@ -71,23 +71,30 @@ export async function listTries(db: Database, delivery: string): Promise<readonl
   return rows;
 }
 
-/** The same event once more, under the same `webhook-id`. Undefined: there is no such delivery, or none to repeat. */
+/**
+ * The same event once more, under the same `webhook-id`. Undefined: there is no such delivery, or none to repeat: a test, or
+ * of a job that was deleted. `under_way`: it is being repeated to the same receiver.
+ */
 export async function repeatDelivery(
   db: Database,
   { id, tenant, as }: Owned & { readonly as: string },
-): Promise<DeliveryView | undefined> {
-  const { rows } = await db.query<DeliveryView>({
+): Promise<DeliveryView | 'under_way' | undefined> {
+  const { rows } = await db.query<DeliveryView | { readonly id: null }>({
     name: 'repeat_webhook_delivery',
-    text: `WITH d AS (
+    text: `WITH original AS (
+             SELECT told.* FROM webhook_deliveries told JOIN jobs ON jobs.id = told.job
+             WHERE told.id = $1 AND told.tenant = $2 AND jobs.request IS NOT NULL
+           ), d AS (
              INSERT INTO webhook_deliveries (id, event_id, tenant, endpoint, receiver, job, kind, event_at, redelivery_of)
-             SELECT $3, event_id, tenant, endpoint, receiver, job, kind, event_at, id
-             FROM webhook_deliveries WHERE id = $1 AND tenant = $2 AND job IS NOT NULL
+             SELECT $3, event_id, tenant, endpoint, receiver, job, kind, event_at, id FROM original
+             ON CONFLICT (event_id, receiver) WHERE redelivery_of IS NOT NULL AND state IN ('pending', 'retrying') DO NOTHING
              RETURNING *
            )
-           SELECT ${view} FROM d`,
+           SELECT ${view} FROM original LEFT JOIN d ON true`,
     values: [id, tenant, as],
   });
-  return rows[0];
+  const [found] = rows;
+  return found?.id === null ? 'under_way' : found;
 }
 
 /** A test call that is under way. It has failed until its one try says otherwise, so that nobody else makes it. */

@@ -10,9 +10,10 @@ import {
   readHoldings,
   unparkTickets,
 } from '../db/grants.ts';
+import { setOverBudgetAside } from '../db/over-budget.ts';
 import { inTransaction } from '../db/pool.ts';
 import { type Heads, readHeads } from '../db/read-heads.ts';
-import { holdTenantBudgets, parkOverBudget } from '../db/spending.ts';
+import { holdTenantBudgets } from '../db/spending.ts';
 import { limits } from '../domain/limits.ts';
 import { growAccount, hearAccount, limitsInForce } from '../domain/account-limits.ts';
 import { chooseGrants, type Grants, hasRoom, type PoolState, roomOf, type WaitReason } from '../domain/grants.ts';
@@ -63,8 +64,9 @@ async function grantOfPool(
     const state: PoolState = { ...locked, ...holdings, ...inForce, submittingMax, startSlots: deps.startSlots() };
 
     const { count, targets } = roomOf(state);
-    // Under a cap the first may be too dear, and those behind them not.
-    const headsMax = Math.max(count, 1) + (locked.isCapped ? limits.budgetLookMax : 0);
+    // Under a cap or a budget the first may be too dear, and those behind them not.
+    const looksOn = locked.isCapped || locked.hasTenantBudgets;
+    const headsMax = Math.max(count, 1) + (looksOn ? limits.budgetLookMax : 0);
     const heads = await readHeads(connection, { pool, targets, headsMax });
     const budgets = locked.hasTenantBudgets ? await holdTenantBudgets(connection, idsOf(heads)) : undefined;
     const tenantBudgets = budgets && { tenantBudgets: budgets };
@@ -83,7 +85,7 @@ async function grantOfPool(
       workingMax: state.outstandingMax,
       targets: notesOf(holdings, grants),
     });
-    if (grants.overTenantBudget.length > 0) await parkOverBudget(connection, grants.overTenantBudget);
+    if (grants.overTenantBudget.length > 0) await setOverBudgetAside(connection, grants.overTenantBudget);
     return granted;
   };
   return await inTransaction(deps.pool, pass, beginPass);

@@ -1,12 +1,12 @@
 import type pg from 'pg';
 import { beginWithPinnedPlans, lockPool } from '../db/grants.ts';
 import { inTransaction } from '../db/pool.ts';
+import { holdLeaversBudgets, readLeavers } from '../db/read-leavers.ts';
 import {
   findSpillSources,
   type Moved,
   moveTickets,
   noteSpills,
-  readLeavers,
   readSpillState,
   type SpillSource,
 } from '../db/spill.ts';
@@ -61,9 +61,11 @@ async function spillOfPool(deps: SpillPassDeps, { pool, sources, state }: SpillO
   const pass = async (connection: pg.PoolClient): Promise<readonly Moved[]> => {
     if ((await lockPool(connection, pool)) === undefined) return [];
     const leavers = await readLeavers(connection, { pool, sources });
-    const { moves, ...spills } = chooseSpills({ ...state, ...leavers, pool });
-    const moved = moves.length === 0 ? [] : await moveTickets(connection, { pool, moves });
-    if (spills.stranded.length + spills.lanes.length > 0) await noteSpills(connection, { pool, spills });
+    const { tenants: budgeted, leftUsdMicros } = await holdLeaversBudgets(connection, leavers);
+    const { moves, ...spills } = chooseSpills({ ...state, ...leavers, pool, leftUsdMicros });
+    const moved = moves.length === 0 ? [] : await moveTickets(connection, { pool, moves, budgeted });
+    if (spills.stranded.length + spills.unaffordable.length + spills.lanes.length > 0)
+      await noteSpills(connection, { pool, spills });
     return moved;
   };
   return await inTransaction(deps.pool, pass, beginWithPinnedPlans);

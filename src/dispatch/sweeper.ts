@@ -1,8 +1,16 @@
 import type pg from 'pg';
 import { asOnlyOne } from '../db/only-one.ts';
 import { deleteOldRequests } from '../db/recent-requests.ts';
-import { deleteOldKeys, endOverdueJobs, endOverrunJobs, showStuckJobs } from '../db/sweep.ts';
+import {
+  deleteOldKeys,
+  endOverdueJobs,
+  endOverrunJobs,
+  findOverdueJobs,
+  findOverrunJobs,
+  showStuckJobs,
+} from '../db/sweep.ts';
 import { limits } from '../domain/limits.ts';
+import { endLateJobs, type LateJobsEnded, type LateKind } from './end-late-jobs.ts';
 
 export interface SweeperDeps {
   readonly pool: pg.Pool;
@@ -22,15 +30,36 @@ const runDeadlineGraceMs = 60_000;
 export async function sweep(deps: SweeperDeps): Promise<'again' | 'idle'> {
   let isMore = false;
   await asOnlyOne(deps.pool, 'sweeper', async () => {
-    const overdue = await endOverdueJobs(deps.pool, batch);
-    const overrun = await endOverrunJobs(deps.pool, { graceMs: runDeadlineGraceMs, count: batch });
-    isMore = [overdue, overrun].some(({ length }) => length >= batch);
-    deps.onSwept('queue_deadline', overdue.length);
-    deps.onSwept('run_deadline', overrun.length);
+    const overdue = await endLateJobs(overdueJobs(deps), batch);
+    const overrun = await endLateJobs(overrunJobs(deps), batch);
+    isMore = [overdue, overrun].some(({ ended }) => ended.length >= batch);
+    deps.onSwept('queue_deadline', overdue.ended.length);
+    deps.onSwept('run_deadline', overrun.ended.length);
     deps.onSwept('stuck', await showStuckJobs(deps.pool, deps));
     await deleteOldKeys(deps.pool, { daysKept: limits.idempotencyKeyDaysKept, count: 1_000 });
     // Twice as long as they are of use: the clocks of the API are not ours.
     await deleteOldRequests(deps.pool, { msKept: 2 * limits.inferredRetryMsMax, count: 10_000 });
+    // Last of all, so that everything else was done.
+    refuseStuck([...overdue.stuck, ...overrun.stuck]);
   });
   return isMore ? 'again' : 'idle';
+}
+
+function overdueJobs({ pool }: SweeperDeps): LateKind {
+  return { find: (which) => findOverdueJobs(pool, which), end: (which) => endOverdueJobs(pool, which) };
+}
+
+function overrunJobs({ pool }: SweeperDeps): LateKind {
+  const graceMs = runDeadlineGraceMs;
+  return {
+    find: (which) => findOverrunJobs(pool, { ...which, graceMs }),
+    end: (which) => endOverrunJobs(pool, { ...which, graceMs }),
+  };
+}
+
+function refuseStuck(stuck: LateJobsEnded['stuck']): void {
+  const [first] = stuck;
+  if (first === undefined) return;
+  const ids = stuck.slice(0, 10).map(({ jobId }) => jobId);
+  throw new Error(`${stuck.length} late jobs could not be ended, such as ${ids.join(', ')}`, { cause: first.error });
 }

@@ -2,7 +2,8 @@ import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/c
 import type { Logger } from 'pino';
 import { type DeliverWebhookInput, deliverWebhookType } from '../contracts/deliver-webhook.ts';
 import { taskQueue } from '../contracts/generate-video.ts';
-import { claimDeliveries, keepForRelay, type LeasedDelivery } from '../db/webhook-deliveries.ts';
+import { claimDeliveries, type LeasedDelivery } from '../db/webhook-claims.ts';
+import { keepForRelay } from '../db/webhook-tries.ts';
 import { limits } from '../domain/limits.ts';
 import { type MadeTry, type TryDeps, tryDelivery } from '../webhooks/try-delivery.ts';
 

@@ -1,4 +1,5 @@
 import { type FlowKey, type Lane, type TenantShare, weightOf } from './lanes.ts';
+import { leastBy } from './least-by.ts';
 import { type KeyedFlow, keysOf, openTab, type Tab, type TaggedFlow } from './tab.ts';
 
 /** A flow as far as it waits for one target. */
@@ -40,6 +41,8 @@ export interface Turn<Ticket> extends Head<Ticket> {
   readonly serve: () => void;
   /** The flow is left out of this pass at this target. */
   readonly skip: () => void;
+  /** The ticket is left out of it: the next of its flow has the turn, and nobody is charged. */
+  readonly stepOver: () => void;
 }
 
 export interface Waiting<Ticket> {
@@ -53,6 +56,8 @@ export interface Waiting<Ticket> {
 interface Line<Ticket> extends KeyedFlow {
   readonly flow: Flow<Ticket>;
   served: number;
+  /** Served or stepped over. */
+  seen: number;
   isOut: boolean;
 }
 
@@ -71,9 +76,13 @@ export function createFairOrder<Ticket>(waiting: Waiting<Ticket>): FairOrder<Tic
   const linesOf = groupBy(lines, ({ flow }) => flow.class);
   const linesOfFlow = groupBy(lines, ({ key }) => key);
 
+  const stepOver = (line: Line<Ticket>): void => {
+    line.seen += 1;
+    line.isOut ||= line.seen >= line.flow.heads.length;
+  };
   const serve = (line: Line<Ticket>): void => {
     line.served += 1;
-    line.isOut ||= line.served >= line.flow.heads.length;
+    stepOver(line);
     tab.charge(line, linesOfFlow.get(line.key)?.some(waitsOn) ?? false);
   };
   return {
@@ -82,7 +91,8 @@ export function createFairOrder<Ticket>(waiting: Waiting<Ticket>): FairOrder<Tic
       const line = lane && leastBy(linesOf.get(lane.class) ?? [], (one) => (one.isOut ? Infinity : tab.tagOf(one)));
       const head = line && headOf(line);
       if (line === undefined || head === undefined) return undefined;
-      return { ...head, serve: () => serve(line), skip: () => void (line.isOut = true) };
+      const skip = (): void => void (line.isOut = true);
+      return { ...head, serve: () => serve(line), skip, stepOver: () => stepOver(line) };
     },
     rest: () => lines.filter(isIn).flatMap((line) => headOf(line) ?? []),
     lanes: () => liftIdle(tab.lanes(), busy),
@@ -96,19 +106,19 @@ function finishOf({ class: index, virtualTime }: Lane): number {
 }
 
 function openLine<Ticket>(flow: Flow<Ticket>): Line<Ticket> {
-  return { flow, ...keysOf(flow), served: 0, isOut: flow.heads.length === 0 };
+  return { flow, ...keysOf(flow), served: 0, seen: 0, isOut: flow.heads.length === 0 };
 }
 
-function waitsOn({ flow, served }: Line<unknown>): boolean {
-  return flow.hasMore || served < flow.heads.length;
+function waitsOn({ flow, seen }: Line<unknown>): boolean {
+  return flow.hasMore || seen < flow.heads.length;
 }
 
 function isIn({ isOut }: Line<unknown>): boolean {
   return !isOut;
 }
 
-function headOf<Ticket>({ flow, served }: Line<Ticket>): Head<Ticket> | undefined {
-  const ticket = flow.heads[served];
+function headOf<Ticket>({ flow, seen }: Line<Ticket>): Head<Ticket> | undefined {
+  const ticket = flow.heads[seen];
   return ticket === undefined ? undefined : { ticket, target: flow.target };
 }
 
@@ -164,16 +174,4 @@ function served<Ticket>(lines: readonly Line<Ticket>[], tab: Tab): readonly Serv
     });
   }
   return [...flows.values()];
-}
-
-function leastBy<Item>(items: readonly Item[], measure: (item: Item) => number): Item | undefined {
-  let best: Item | undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const item of items) {
-    const value = measure(item);
-    if (value >= least) continue;
-    best = item;
-    least = value;
-  }
-  return best;
 }

@@ -146,10 +146,16 @@ export function chooseGrants(snapshot: PoolSnapshot): Grants {
     overlapTokens,
   };
 
-  function take({ ticket, target, serve, skip }: Turn<WaitingTicket>): void {
-    if (!decide({ ...ticket, target })) return skip();
-    serve();
-    ledger.overlapTokens = earned(ledger.overlapTokens);
+  function take({ ticket, target, serve, skip, stepOver }: Turn<WaitingTicket>): void {
+    if (decide({ ...ticket, target })) {
+      serve();
+      ledger.overlapTokens = earned(ledger.overlapTokens);
+    } else if (ledger.isOverTenantBudget(ticket.id)) {
+      // It waits for itself alone: whoever is behind it may be paid for.
+      stepOver();
+    } else {
+      skip();
+    }
   }
 }
 

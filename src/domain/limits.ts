@@ -55,6 +55,8 @@ export const limits = {
   retentionBatchMax: 500,
   /** Of each kind that one activity finds impossible to remove before it gives up on the rest. */
   retentionStuckMax: 2_500,
+  /** Late jobs that one sweep finds impossible to end before it gives up on the rest. */
+  sweepStuckMax: 1_000,
   /** Activities of one run of retention: the next run goes on. */
   retentionRoundsMax: 100,
   /** Objects that are removed at once. */
@@ -210,6 +212,8 @@ export const limits = {
   /** What came back to tenants' budgets, folded at once. */
   refundsFoldedMax: 5_000,
   foldRefundsEveryMs: 1_000,
+  /** Tenants of whom the API remembers when that was done for them. */
+  foldedTenantsMax: 10_000,
   /** Before a ticket that its tenant's budget has no room for is looked at again. */
   overBudgetParkMs: 10_000,
   usageDaysMax: 92,
@@ -364,6 +368,11 @@ export const limits = {
   publishedKeysAskedEveryMs: 60_000,
   publishedKeysAnswerMsMax: 5_000,
 
+  /** Names of other people's: asked for at once by one process, for so long, by one question for so long. */
+  lookupsAtOnceMax: 500,
+  lookupMsMax: 5_000,
+  lookupTryMsMax: 2_000,
+
   webhookEndpointsMax: 20,
   webhookDescriptionCharsMax: 256,
   webhookTriesMax: 10,
@@ -389,8 +398,10 @@ export const limits = {
   webhookHangingMax: 4_000,
   /** At once to one receiver; one that fails is sent one. */
   webhooksOfReceiverMax: 4,
+  /** At once to the `webhook_url`s of one tenant's jobs, a tenth of what may hang in a worker. */
+  webhookUrlsOfTenantMax: 400,
   /** Receivers that one claim steps through. */
-  webhookLinesOfClaimMax: 1_000,
+  webhookLinesOfClaimMax: 500,
   /** Statements of one worker for webhooks: it has some twenty connections for everything. */
   webhookQueriesAtOnceMax: 6,
   /** Workflows that one relay starts at once. */
@@ -404,6 +415,6 @@ export const limits = {
   webhookSecretBytes: 32,
   webhookPreviousSecretHours: 24,
   webhookDaysKept: 30,
-  /** Test calls that one API process makes at once. */
-  webhookTestsAtOnceMax: 20,
+  /** Test calls of a tenant that one API process makes at once. */
+  webhookTestsOfTenantMax: 2,
 } as const;

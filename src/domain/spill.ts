@@ -3,6 +3,7 @@ import type { Lane, TenantShare } from './lanes.ts';
 import { limits } from './limits.ts';
 import { openRooms, type PlaceKey, type SpillState } from './spill-room.ts';
 import { type KeyedFlow, keysOf, openTab } from './tab.ts';
+import { type BudgetNeed, openPurse } from './tenant-budgets.ts';
 
 /** A ticket that may leave its line now: it has waited long enough, or its target's breakers do not admit everybody. */
 export interface SpillTicket {
@@ -14,6 +15,8 @@ export interface SpillTicket {
 export interface SpillOption extends PlaceKey {
   /** Index into the route. */
   readonly index: number;
+  /** What it asks beyond what is reserved for the ticket, of its tenant's budgets. Absent: nothing. */
+  readonly need?: BudgetNeed;
 }
 
 export interface SpillOverlap extends SpillTicket {
@@ -28,6 +31,8 @@ export interface SpillSnapshot extends SpillState {
   readonly flows: readonly Flow<SpillTicket>[];
   /** Second attempts whose target is left alone, the oldest first. They yield to everybody else. */
   readonly overlaps: readonly SpillOverlap[];
+  /** What budgets of tenants leave, in millionths of a US dollar. Of those that are not in it as much as there is. */
+  readonly leftUsdMicros?: ReadonlyMap<string, number>;
 }
 
 export interface Spill {
@@ -42,6 +47,8 @@ export interface Spills {
   readonly moves: readonly Spill[];
   /** Those who have tried every other target: they have nowhere to go, ever. */
   readonly stranded: readonly string[];
+  /** Those who could only go where their tenants can't pay for them: they stay where they are paid for. */
+  readonly unaffordable: readonly string[];
   /** The classes and flows that have left for another account, charged for it as for a grant. */
   readonly lanes: readonly Lane[];
   readonly flows: readonly Omit<ServedFlow, 'served' | 'emptied'>[];
@@ -56,6 +63,7 @@ export interface Spills {
 export function chooseSpills(snapshot: SpillSnapshot): Spills {
   const { pool } = snapshot;
   const rooms = openRooms(snapshot);
+  const purse = openPurse(snapshot.leftUsdMicros);
   const flows = snapshot.flows.map((flow) => ({
     ...flow,
     heads: flow.heads.filter(canGo({ pool, name: flow.target })),
@@ -74,12 +82,14 @@ export function chooseSpills(snapshot: SpillSnapshot): Spills {
     const flow = flowOf.get(ticket.id);
     if (goal !== undefined && goal.pool !== pool && flow !== undefined) charge({ flow, ...keysOf(flow) });
     if (stays || goal !== undefined) turn.serve();
+    else if (ticket.options.some((option) => rooms.hasRoom(option, from))) turn.stepOver();
     else turn.skip();
   }
   for (const overlap of snapshot.overlaps) move(overlap, { pool, name: overlap.target });
   return {
     moves,
-    stranded: strandedOf(snapshot),
+    stranded: ticketsOf(snapshot).flatMap(({ id, options }) => (options.length === 0 ? [id] : [])),
+    unaffordable: unaffordable(),
     lanes: tab.lanes().filter((lane) => !snapshot.lanes.includes(lane)),
     flows: [...charged.values()].map(chargedFlow),
     shares: tab.shares(),
@@ -96,19 +106,27 @@ export function chooseSpills(snapshot: SpillSnapshot): Spills {
   }
 
   function canGo(from: PlaceKey): (ticket: SpillTicket) => boolean {
-    return ({ options }) => options.some((option) => rooms.hasRoom(option, from));
+    return ({ options }) => options.some((option) => rooms.hasRoom(option, from) && purse.fits(option.need));
+  }
+
+  function unaffordable(): readonly string[] {
+    const moved = new Set(moves.map(({ id }) => id));
+    const stuck = ticketsOf(snapshot).filter(
+      ({ id, options }) => options.length > 0 && !moved.has(id) && !options.some(({ need }) => purse.fits(need)),
+    );
+    return stuck.map(({ id }) => id);
   }
 
   function move({ id, options }: SpillTicket, from: PlaceKey): SpillOption | undefined {
-    const goal = options.find((option) => rooms.hasRoom(option, from));
+    const goal = options.find((option) => rooms.hasRoom(option, from) && purse.fits(option.need));
     if (goal === undefined || moves.length >= limits.spillsOfPassMax) return undefined;
     rooms.take(goal);
+    purse.draw(goal.need);
     moves.push({ id, index: goal.index, reason: rooms.isOpen(from) ? 'breaker' : 'spill' });
     return goal;
   }
 }
 
-function strandedOf({ flows, overlaps }: SpillSnapshot): readonly string[] {
-  const tickets = [...flows.flatMap(({ heads }) => heads), ...overlaps];
-  return tickets.filter(({ options }) => options.length === 0).map(({ id }) => id);
+function ticketsOf({ flows, overlaps }: SpillSnapshot): readonly SpillTicket[] {
+  return [...flows.flatMap(({ heads }) => heads), ...overlaps];
 }

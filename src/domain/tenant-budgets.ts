@@ -13,6 +13,13 @@ export interface BudgetNeed {
   readonly budgets: readonly string[];
 }
 
+/** Budgets that are drawn on. */
+export interface Purse {
+  /** Whether they leave what is needed. Undefined: nothing is. */
+  fits(need: BudgetNeed | undefined): boolean;
+  draw(need: BudgetNeed | undefined): void;
+}
+
 export interface OpenTenantBudgets {
   /** Whether a ticket needs more than they leave. */
   isOver(id: string): boolean;
@@ -22,16 +29,23 @@ export interface OpenTenantBudgets {
 
 /** Counts what a pass draws on them, as it goes. */
 export function openTenantBudgets(budgets: TenantBudgets | undefined): OpenTenantBudgets {
-  const left = new Map(budgets?.leftUsdMicros);
+  const purse = openPurse(budgets?.leftUsdMicros);
   return {
-    isOver(id: string): boolean {
-      const need = budgets?.needs.get(id);
-      if (need === undefined) return false;
-      const { usdMicros } = need;
-      return usdMicros === null || need.budgets.some((budget) => usdMicros > (left.get(budget) ?? Infinity));
+    isOver: (id) => !purse.fits(budgets?.needs.get(id)),
+    charge: (id) => purse.draw(budgets?.needs.get(id)),
+  };
+}
+
+/** By budget what is left of it. One that is not in it is not limited. */
+export function openPurse(leftUsdMicros: ReadonlyMap<string, number> = new Map()): Purse {
+  const left = new Map(leftUsdMicros);
+  return {
+    fits(need) {
+      if (need === undefined) return true;
+      const { usdMicros, budgets } = need;
+      return usdMicros !== null && budgets.every((budget) => usdMicros <= (left.get(budget) ?? Infinity));
     },
-    charge(id: string): void {
-      const need = budgets?.needs.get(id);
+    draw(need) {
       for (const budget of need?.budgets ?? [])
         left.set(budget, (left.get(budget) ?? Infinity) - (need?.usdMicros ?? 0));
     },

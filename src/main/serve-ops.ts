@@ -30,6 +30,9 @@ export async function serveOps({ config, databaseUrl, temporal, log }: OpsSettin
   return await startTogether(onError, async (started) => {
     const pool = createPool({ url: databaseUrl, connectionsMax: 1, name: 'ops', onError });
     started.add({ stop: () => pool.end() });
+    // Whoever asks whether we are there does not wait for the figures that somebody else asks for.
+    const probed = createPool({ url: databaseUrl, connectionsMax: 1, name: 'ready', onError });
+    started.add({ stop: () => probed.end() });
     const connection = Connection.lazy(temporal.connection);
     started.add({ stop: () => connection.close() });
 
@@ -41,7 +44,7 @@ export async function serveOps({ config, databaseUrl, temporal, log }: OpsSettin
     registerCapacityMetrics(register, pool, log);
     registerProcessMetrics(register);
     const app = createOpsApp({
-      pool,
+      pool: probed,
       temporalReady,
       registry: register,
       furtherMetrics: readTemporalMetrics,

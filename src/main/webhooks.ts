@@ -3,7 +3,7 @@ import type { NativeConnection } from '@temporalio/worker';
 import type pg from 'pg';
 import type { Config, Secrets } from '../config.ts';
 import { limitQueries } from '../db/limit-queries.ts';
-import { countOpenDeliveries, dropUseless } from '../db/webhook-deliveries.ts';
+import { countOpenDeliveries, dropUseless } from '../db/webhook-upkeep.ts';
 import { createWebhookRelay } from '../dispatch/webhook-relay.ts';
 import { type LoopSettings, startLoop } from '../dispatch/wake.ts';
 import { limits } from '../domain/limits.ts';
@@ -63,6 +63,8 @@ export interface WebhookLoops extends Stoppable {
 const gapMs = 50;
 const lookEveryMs = 500;
 const tidyEveryMs = 5_000;
+/** Everything open is counted, so not as often. */
+const countEveryMs = 30_000;
 
 /** The relay of first tries, and what tidies up behind it. */
 export function startWebhooks(
@@ -80,7 +82,7 @@ export function startWebhooks(
     onFree: () => relaying.wake(),
   });
   const relaying = loop('webhooks', { everyMs: lookEveryMs, gapMs, round: () => relay.takeUp() });
-  const tidying = loop('webhooks nobody waits for', { everyMs: tidyEveryMs, round: () => tidyUp(pool) });
+  const tidying = loop('webhooks nobody waits for', { everyMs: tidyEveryMs, round: createTidyUp(pool) });
   return {
     wake(kinds) {
       if (kinds.includes('events')) relaying.wake();
@@ -92,10 +94,16 @@ export function startWebhooks(
   };
 }
 
-async function tidyUp(pool: pg.Pool): Promise<'again' | 'idle'> {
-  const dropped = await dropUseless(pool);
-  const { pending, retrying } = await countOpenDeliveries(pool);
-  webhooksOpen.set({ state: 'pending' }, pending);
-  webhooksOpen.set({ state: 'retrying' }, retrying);
-  return dropped > 0 ? 'again' : 'idle';
+function createTidyUp(pool: pg.Pool): () => Promise<'again' | 'idle'> {
+  let countAt = 0;
+  return async () => {
+    const dropped = await dropUseless(pool);
+    if (performance.now() >= countAt) {
+      countAt = performance.now() + countEveryMs;
+      const { pending, retrying } = await countOpenDeliveries(pool);
+      webhooksOpen.set({ state: 'pending' }, pending);
+      webhooksOpen.set({ state: 'retrying' }, retrying);
+    }
+    return dropped > 0 ? 'again' : 'idle';
+  };
 }

@@ -4,7 +4,8 @@ import { limits } from '../domain/limits.ts';
 import { collectAnswer } from './collect-answer.ts';
 import { checkUrl, HostileUrlError, type UrlPolicy } from './hostile-url.ts';
 import { defaultUserAgent } from './http.ts';
-import { createSafeConnector, type LookupAll } from './safe-connect.ts';
+import type { LookupAll } from './public-lookup.ts';
+import { createSafeConnector } from './safe-connect.ts';
 import { streamAnswer, type StreamedAnswer } from './stream-answer.ts';
 
 /**

@@ -1,11 +1,11 @@
 import type { LookupAddress } from 'node:dns';
-import dns from 'node:dns/promises';
 import type { LookupFunction } from 'node:net';
 
 import { buildConnector } from 'undici';
 
 import { HostileUrlError } from './hostile-url.ts';
 import { isPublicAddress, isPublicHost } from './public-address.ts';
+import { createPublicLookup, type LookupAll } from './public-lookup.ts';
 
 export interface SafeConnectorSettings {
   /** For the resolving, the connection and the handshake together. */
@@ -15,8 +15,6 @@ export interface SafeConnectorSettings {
   /** All addresses of a name; tests pass their own. */
   readonly lookup?: LookupAll | undefined;
 }
-
-export type LookupAll = (hostname: string) => Promise<readonly LookupAddress[]>;
 
 /**
  * Makes the `connect` of an undici pool that dials the open internet only. It refuses with a `HostileUrlError`. Both
@@ -56,6 +54,5 @@ function assertPublic([first, ...others]: readonly LookupAddress[]): Addresses {
   return addresses;
 }
 
-async function lookupAll(hostname: string): Promise<readonly LookupAddress[]> {
-  return await dns.lookup(hostname, { all: true });
-}
+/** One for the process, so that its bounds are the process's. */
+const lookupAll = createPublicLookup();

@@ -5,7 +5,8 @@ import { Exchange, type AnswerHead } from './exchange.ts';
 import { checkUrl, HostileUrlError, type UrlPolicy } from './hostile-url.ts';
 import { HttpError } from './http-error.ts';
 import { readRetryAfterMs } from './retry-after.ts';
-import { createSafeConnector, type LookupAll } from './safe-connect.ts';
+import type { LookupAll } from './public-lookup.ts';
+import { createSafeConnector } from './safe-connect.ts';
 
 /**
  * The door to subscribers, whose URLs are hostile input like any caller's: only the open internet is dialled, no redirect

@@ -27,7 +27,7 @@ export interface Told {
   readonly publicUrl: string | undefined;
 }
 
-/** The body of a webhook. A job's is as it was at the event, whenever the try is made. */
+/** The body of a webhook. The status is that of the event, whenever the try is made; the rest is as it is by then. */
 export function payloadOf(told: Told): Buffer {
   const { kind: type, eventAt, job } = told;
   const data = job === null ? { object: 'test' } : videoOf(job, told);

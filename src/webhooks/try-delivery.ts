@@ -1,19 +1,13 @@
 import type { Database } from '../db/pool.ts';
-import {
-  type Dispatch,
-  dropErased,
-  findDispatch,
-  type LeasedDelivery,
-  type RecordedTry,
-  recordTry,
-  type TryRecord,
-} from '../db/webhook-deliveries.ts';
+import type { LeasedDelivery } from '../db/webhook-claims.ts';
+import { type Dispatch, findDispatch } from '../db/webhook-dispatch.ts';
+import { dropDelivery, type RecordedTry, recordTry, type TryRecord } from '../db/webhook-tries.ts';
 import { ensureTenantSecret } from '../db/webhook-secrets.ts';
 import type { FailureCode } from '../domain/failure.ts';
 import { limits } from '../domain/limits.ts';
 import { type AfterTry, afterTry, type WebhookAnswer } from '../domain/webhook.ts';
 import { payloadOf } from './payload.ts';
-import type { SecretBox } from './secret-box.ts';
+import { type SecretBox, SealError } from './secret-box.ts';
 import { keyOf, newSecret, signedHeaders } from './signature.ts';
 
 /** Sends one webhook, once. It never rejects for what the receiver does. */
@@ -34,10 +28,13 @@ export interface TryDeps {
 
 export interface MadeTry extends TryRecord, RecordedTry {
   readonly id: string;
-  readonly outcome: AfterTry['outcome'] | 'erased';
+  readonly outcome: AfterTry['outcome'] | DropReason;
   /** What there were before it. */
   readonly tries: number;
 }
+
+/** Its job was deleted; or its endpoint was. */
+type DropReason = 'erased' | 'endpoint_disabled';
 
 /**
  * Makes one try of a delivery that the caller has leased, and notes it. A process that dies before the note leaves the
@@ -45,7 +42,8 @@ export interface MadeTry extends TryRecord, RecordedTry {
  */
 export async function tryDelivery(deps: TryDeps, leased: LeasedDelivery): Promise<MadeTry> {
   const found = await findDispatch(deps.db, leased.id);
-  if (found === undefined || found.url === null) return await giveUp(deps, leased);
+  if (found === undefined || found.isErased) return await giveUp(deps, leased, 'erased');
+  if (found.url === null) return await giveUp(deps, leased, 'endpoint_disabled');
   const message = { id: found.eventId, body: bodyOf(found, deps), now: Date.now() };
   const headers = signedHeaders(message, await keysOf(found, deps));
   const beganAt = performance.now();
@@ -58,10 +56,10 @@ export async function tryDelivery(deps: TryDeps, leased: LeasedDelivery): Promis
   return made;
 }
 
-async function giveUp(deps: TryDeps, leased: LeasedDelivery): Promise<MadeTry> {
-  await dropErased(deps.db, leased.id);
+async function giveUp({ db }: TryDeps, leased: LeasedDelivery, reason: DropReason): Promise<MadeTry> {
+  await dropDelivery(db, { id: leased.id, reason });
   const nothing = { status: null, error: null, excerpt: '', durationMs: 0, waitMs: 0, disabled: null };
-  return { ...leased, ...nothing, state: 'dropped', outcome: 'erased' };
+  return { ...leased, ...nothing, state: 'dropped', outcome: reason };
 }
 
 function bodyOf({ kind, eventAt, job }: Dispatch, { publicUrl }: TryDeps): Buffer {
@@ -80,8 +78,19 @@ async function keysOf(found: Dispatch, { db, box }: TryDeps): Promise<readonly B
   const owner = ownerOf(found);
   const secret =
     found.secret ?? (await ensureTenantSecret(db, { tenant: found.tenant, secret: box.seal(newSecret(), owner) }));
-  const sealed = [secret, ...(found.previousSecret === null ? [] : [found.previousSecret])];
-  return sealed.map((one) => keyOf(box.open(one, owner)));
+  const current = keyOf(box.open(secret, owner));
+  const previous = found.previousSecret === null ? undefined : openedIfPossible(box, found.previousSecret, owner);
+  return previous === undefined ? [current] : [current, keyOf(previous)];
+}
+
+/** The previous secret only signs along: whoever rotated because its key was lost is not to be held up by it. */
+function openedIfPossible(box: SecretBox, sealed: string, owner: string): string | undefined {
+  try {
+    return box.open(sealed, owner);
+  } catch (error) {
+    if (error instanceof SealError) return undefined;
+    throw error;
+  }
 }
 
 /** What a secret is sealed for. */

@@ -19,7 +19,7 @@ import type { StoreAnswer } from '../../src/domain/story.ts';
 import { vendorUrlPolicy } from '../../src/providers/hostile-url.ts';
 import { type Progress, ProviderUnreachableError, type VideoProvider } from '../../src/providers/provider.ts';
 import { createRemoteFiles } from '../../src/providers/remote-file.ts';
-import type { LookupAll } from '../../src/providers/safe-connect.ts';
+import type { LookupAll } from '../../src/providers/public-lookup.ts';
 import { createLocalObjectStore } from '../../src/storage/local-object-store.ts';
 import { assetKey, type ObjectStore } from '../../src/storage/object-store.ts';
 import { createLedgerBench, type LedgerBench } from '../db/ledger-bench.ts';

@@ -4,6 +4,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { afterEach, expect, test } from 'vitest';
 import { createApiMetrics } from '../../src/api/metrics.ts';
+import { beginLongLived } from '../../src/api/long-lived.ts';
 import { accessLog } from '../../src/api/middleware/access-log.ts';
 import { listen, type RunningServer } from '../../src/api/server.ts';
 import { until } from '../support/until.ts';
@@ -26,7 +27,10 @@ async function openLogged(level: string) {
   const app = express();
   app.use(accessLog({ logger: pino({ level }, stream), metrics: createApiMetrics(registry) }));
   app.route('/v1/videos/:id').get((_request, response) => void response.json({}));
-  app.route('/v1/videos/:id/events').get((_request, response) => void response.end());
+  app.route('/v1/videos/:id/events').get((_request, response) => {
+    beginLongLived(response);
+    response.end();
+  });
   app.route('/broken').get((_request, response) => void response.sendStatus(500));
   server = await listen(app, { host: '127.0.0.1', port: 0 });
   const { url } = server;

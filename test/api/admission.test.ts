@@ -3,6 +3,7 @@ import { request as httpRequest, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { type Admission, createAdmission } from '../../src/api/admission.ts';
+import { beginLongLived } from '../../src/api/long-lived.ts';
 import { bodyOfProblem, temporaryProblem } from '../../src/api/problem.ts';
 import { listen, type RunningServer } from '../../src/api/server.ts';
 import { until } from '../support/until.ts';
@@ -91,17 +92,40 @@ test('an answer makes room, and so does a client that has gone', async () => {
   expect(one.shed).toEqual([]);
 });
 
-test('streams, downloads and waits do not count as under way', async () => {
+test('streams, downloads and waits count until they have begun, and no longer', async () => {
   const one = await openGuarded();
-  for (const path of ['/v1/videos/video_1/events', '/v1/events?token=x', '/v1/stream', '/v1/videos/video_1/content'])
-    httpRequest(`${one.server.url}${path}`)
-      .on('error', () => undefined)
-      .end();
+  await fill(one, '/v1/events', 3);
   httpRequest(`${one.server.url}/v1/videos/video_1`, { headers: { prefer: 'wait=20' } })
     .on('error', () => undefined)
     .end();
-  await until('all are open', () => one.admission.longLived() === 5);
+  await until('all are here', () => one.held.length === 4);
+  expect(one.admission.inFlight()).toBe(4);
+  expect(one.admission.longLived()).toBe(0);
+  for (const response of one.held.slice(1)) beginLongLived(response);
+  for (const response of one.held.slice(1)) beginLongLived(response);
+  expect(one.admission.inFlight()).toBe(1);
+  expect(one.admission.longLived()).toBe(3);
+  for (const response of one.held) response.end();
+  await until('all are gone', () => one.admission.inFlight() + one.admission.longLived() === 0);
+});
+
+test('whoever has gone before a stream begins is not counted a second time', async () => {
+  const one = await openGuarded();
+  const client = httpRequest(`${one.server.url}/v1/events`).on('error', () => undefined);
+  client.end();
+  await until('it is here', () => one.held.length === 1);
+  client.destroy();
+  await until('it has gone', () => one.admission.inFlight() === 0);
+  for (const response of one.held) beginLongLived(response);
+  expect(one.admission.longLived()).toBe(0);
   expect(one.admission.inFlight()).toBe(0);
+});
+
+test.each(['/v1/videos?x=/content', '/v1/events', '/v1/stream'])('%s is shed like any other', async (path) => {
+  const one = await openGuarded();
+  await fill(one, path, room);
+  expect((await fetch(`${one.server.url}${path}`, { headers: { prefer: 'wait=0' } })).status).toBe(503);
+  expect(one.shed).toEqual(['request']);
 });
 
 test('a client that is slow to send does not take the place of one that is not', async () => {

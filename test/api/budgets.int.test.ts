@@ -5,6 +5,8 @@ import { settleJob } from '../../src/db/settle.ts';
 import { grantPass } from '../../src/dispatch/grant-pass.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import { upsertPools } from '../../src/db/pools.ts';
+import { intercept } from '../db/intercept.ts';
+import { until } from '../support/until.ts';
 import { type ApiBench, openApiBench, planOneTarget, target } from './api-bench.ts';
 import { makeTenant, type TestKey } from './make-tenant.ts';
 
@@ -80,7 +82,10 @@ describe('a tenant with a budget', () => {
         month: { limit_usd: 20, committed_usd: 1.5, left_usd: 18.5 },
       },
     });
-    expect(await read(await bench.get('/v1/usage'))).toMatchObject({ data: [], budgets: { day: { limit_usd: null } } });
+    expect(await read(await bench.get('/v1/usage'))).toMatchObject({
+      data: [],
+      budgets: { day: { limit_usd: null, committed_usd: null, left_usd: null } },
+    });
   });
 });
 
@@ -150,6 +155,7 @@ describe('what was used', () => {
     ['/v1/usage?from=yesterday', '/from'],
     ['/v1/usage?from=0001-01-01', '/from'],
     ['/v1/usage?from=2026-01-02&to=2026-01-01', '/to'],
+    ['/v1/usage?from=2900-01-01', '/from'],
     ['/v1/usage?from=2026-01-01&to=2026-04-03', '/to'],
     ['/v1/usage?group_by=tenant', '/group_by'],
     ['/v1/usage?tenant=frugal', '/tenant'],
@@ -157,6 +163,30 @@ describe('what was used', () => {
     const response = await bench.get(path, key.headers);
     expect(response.status).toBe(400);
     expect(await read(response)).toMatchObject({ code: 'invalid_request', errors: [{ pointer }] });
+  });
+
+  test('is told to one who asks at a time', async () => {
+    const database = bench.database;
+    const waiting: (() => void)[] = [];
+    const slow = await openApiBench({
+      reports: intercept(database.pool, async (statement) => {
+        if (statement.includes('WITH chosen')) await new Promise<void>((resolve) => waiting.push(resolve));
+      }),
+    });
+    try {
+      const first = slow.get('/v1/usage');
+      await until('a report is being made', async () => waiting.length === 1);
+      const second = await slow.get('/v1/usage');
+      expect([second.status, second.headers.get('retry-after')]).toEqual([429, '1']);
+      waiting[0]?.();
+      expect((await first).status).toBe(200);
+      const third = slow.get('/v1/usage');
+      await until('the next one is', async () => waiting.length === 2);
+      waiting[1]?.();
+      expect((await third).status).toBe(200);
+    } finally {
+      await slow.close();
+    }
   });
 
   test('92 days are not too many', async () => {

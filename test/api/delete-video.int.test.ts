@@ -284,11 +284,14 @@ describe('the key of a deleted job', () => {
 
 test('after a deletion no table knows a word of the request, nor does the store', async () => {
   const canary = `canary-${v7()}`;
+  const user = `user-${v7()}`;
   const headers = { 'idempotency-key': 'canary', 'x-stainless-retry-count': '0' };
   const wish = {
     prompt: `a ${canary}`,
     negative_prompt: `no ${canary}`,
     metadata: { note: canary },
+    user,
+    webhook_url: `https://example.com/${canary}`,
     input_reference: `https://example.com/${canary}.jpg`,
   };
   const ids = [await accept(wish, headers), await accept(wish, { 'x-stainless-retry-count': '0' })];
@@ -300,9 +303,19 @@ test('after a deletion no table knows a word of the request, nor does the store'
     );
     await completeJob(bench, id, canary);
   }
+  const open = async (): Promise<readonly unknown[]> =>
+    (
+      await bench.database.pool.query('SELECT 1 FROM webhook_deliveries WHERE ended_at IS NULL AND job = ANY ($1)', [
+        ids,
+      ])
+    ).rows;
+  expect((await open()).length).toBeGreaterThan(0);
   expect(await tablesWith(canary)).not.toEqual([]);
   for (const id of ids) await remove(id);
   expect(await tablesWith(canary)).toEqual([]);
+  expect(await open()).toEqual([]);
+  // The line counts who has left by the names of those who came, until the next grant pass has folded that in.
+  expect(await tablesWith(user)).toEqual(['arrivals']);
   expect((await bench.objects()).filter((key) => ids.some((id) => key.includes(id)))).toEqual([]);
   const { rows } = await bench.database.pool.query('SELECT 1 FROM recent_requests WHERE job = ANY ($1)', [ids]);
   expect(rows).toEqual([]);

@@ -74,6 +74,20 @@ test('who prefers to wait is answered when the job has ended, and not when it ha
   await until('nobody waits', async () => (await followers()) === before);
 });
 
+test('however the wish is written, a wait is none of what is under way', async () => {
+  const id = await accept();
+  const figure = async (name: string): Promise<number> =>
+    Number(new RegExp(`^spillway_api_${name} (\\d+)$`, 'm').exec(await bench.registry.metrics())?.[1]);
+  const asking = ['wait=30', 'Wait=30', 'wait = 30'].map((prefer) => bench.get(`/v1/videos/${id}`, { prefer }));
+  await until('all wait', async () => (await figure('long_requests')) === 3);
+  expect(await figure('in_flight_requests')).toBe(0);
+  const head = await fetch(`${bench.url}/v1/videos/${id}`, { method: 'HEAD', headers: { prefer: 'wait=30' } });
+  expect(head.headers.get('preference-applied')).toBeNull();
+  await bench.database.pool.query(`SELECT settle_job($1, 'cancelled', NULL, NULL)`, [id]);
+  for (const answer of await Promise.all(asking)) expect(await answer.json()).toMatchObject({ status: 'cancelled' });
+  await until('nobody waits', async () => (await figure('long_requests')) === 0);
+});
+
 test('who waits for less is answered in time, with what there is', async () => {
   const id = await accept();
   const start = performance.now();
@@ -124,5 +138,8 @@ test('a process that stops answers at once whoever waits', async () => {
   const start = performance.now();
   bench.endStreams();
   expect(await (await asking).json()).toMatchObject({ status: 'queued' });
+  // And whoever comes after that.
+  const late = await bench.get(`/v1/videos/${id}`, { prefer: 'wait=30' });
+  expect(late.headers.get('preference-applied')).toBeNull();
   expect(performance.now() - start).toBeLessThan(15_000);
 });

@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { v7 as uuidv7 } from 'uuid';
 import { apiKeyText, newApiKey } from '../../src/api/api-key.ts';
@@ -256,4 +258,42 @@ describe('while the database is away', () => {
 test('no secret is kept', async () => {
   const { rows } = await bench.database.pool.query('SELECT to_jsonb(api_keys) AS row FROM api_keys');
   expect(JSON.stringify(rows)).not.toContain(acme.text.split('_')[3]);
+});
+
+describe('a request target that different readers understand differently opens nothing', () => {
+  let writer: TestKey;
+  beforeAll(async () => {
+    await makeTenant(bench, 'raw');
+    writer = await makeKey(bench, 'raw', { scopes: ['write'] });
+  });
+
+  /** The answer as it comes, to a request line that no client of ours would send. */
+  async function sendRaw(target: string, authorization: string): Promise<string> {
+    const { hostname, port } = new URL(bench.url);
+    const socket = connect({ host: hostname, port: Number(port) });
+    socket.write(
+      `POST ${target} HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\ncontent-type: application/json\r\n` +
+        'content-length: 28\r\nconnection: close\r\n\r\n{"url":"https://a.example/"}',
+    );
+    return await text(socket);
+  }
+
+  test.each([
+    'http://x/v1/webhook_endpoints',
+    'HTTP://x/v1/webhook_endpoints',
+    '/v1\\webhook_endpoints#',
+    '\\v1\\webhook_endpoints',
+    '/v1/webhook_endpoints#x',
+    '*',
+  ])('%s', async (target) => {
+    const { headers } = writer;
+    const before = await bench.count('webhook_endpoints');
+    expect(await sendRaw(target, headers.authorization)).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await bench.count('webhook_endpoints')).toBe(before);
+  });
+
+  test('but for the one that all understand alike, which is judged by its scope', async () => {
+    const { headers } = writer;
+    expect(await sendRaw('/v1/webhook_endpoints', headers.authorization)).toMatch(/^HTTP\/1\.1 403 /);
+  });
 });

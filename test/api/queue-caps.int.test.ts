@@ -1,3 +1,4 @@
+import { v7 } from 'uuid';
 import { afterEach, expect, test } from 'vitest';
 import { noJobCaps } from '../../src/api/queue-caps.ts';
 import { type ApiBench, completeJob, beginAttempt, openApiBench } from './api-bench.ts';
@@ -19,6 +20,7 @@ test('as many jobs wait as may, and the next is told to come back', async () => 
   expect(await statusesOf(bench, [{}, {}, {}, {}])).toEqual([202, 202, 202, 429]);
   const refusal = await bench.post({ prompt: 'a fox', model: 'wan-2.6' });
   expect(refusal.headers.get('retry-after')).toBe('30');
+  expect(refusal.headers.get('x-should-retry')).toBe('false');
   expect(await refusal.json()).toMatchObject({ status: 429, code: 'queue_full' });
   expect(await bench.count('jobs')).toBe(3);
 });
@@ -49,6 +51,15 @@ test('a replay is answered however many wait', async () => {
   expect(again.headers.get('idempotency-replayed')).toBe('true');
 });
 
+test('whoever is refused after all, or replayed, takes nobody’s place', async () => {
+  bench = await openApiBench({ queueCaps: { ...noJobCaps, queuedMax: 3 }, clock: () => 1_000_000 });
+  const keyed = () => bench?.post({ prompt: 'a fox', model: 'wan-2.6' }, { 'idempotency-key': 'once' });
+  expect([(await keyed())?.status, (await keyed())?.status, (await keyed())?.status]).toEqual([202, 202, 202]);
+  const missing = { input_reference: `upload_${v7()}` };
+  expect(await statusesOf(bench, [missing, missing, {}, {}, {}])).toEqual([422, 422, 202, 202, 429]);
+  expect(await bench.count('jobs')).toBe(3);
+});
+
 test('jobs that wait and jobs under way count together, and one that has ended makes room', async () => {
   let now = 1_000_000;
   bench = await openApiBench({ queueCaps: { ...noJobCaps, outstandingMax: 2 }, clock: () => now });
@@ -61,6 +72,7 @@ test('jobs that wait and jobs under way count together, and one that has ended m
   now += 10_000;
   const refusal = await bench.post({ prompt: 'a fox', model: 'wan-2.6' });
   expect(refusal.status).toBe(429);
+  expect(refusal.headers.get('x-should-retry')).toBe('false');
   expect(await refusal.json()).toMatchObject({
     code: 'quota_exceeded',
     detail: expect.stringContaining('outstanding'),

@@ -49,7 +49,8 @@ test('a job that would only wait to expire is refused, with the wait and when to
   // A hundred videos one after the other: of a minute as a rule, some of ten, and with what four cases of five need.
   expect(Number(waitSeconds)).toBeGreaterThan(5_000);
   expect(Number(waitSeconds)).toBeLessThan(20_000);
-  expect(refusal?.detail.headers).toEqual({ 'retry-after': '3600', 'x-should-retry': 'false' });
+  expect(refusal?.detail.headers).toEqual({ 'retry-after': '3600' });
+  expect(refusal?.detail.isLasting).toBe(true);
 });
 
 test('one that may wait for so long is let in', () => {

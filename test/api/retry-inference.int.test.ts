@@ -1,9 +1,10 @@
 import OpenAI, { toFile } from 'openai';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Problem } from '../../src/api/problem.ts';
 import { intercept } from '../db/intercept.ts';
 import { until } from '../support/until.ts';
-import { type ApiBench, openApiBench, target as routeTarget } from './api-bench.ts';
+import { type ApiBench, openApiBench, planOneTarget, target as routeTarget } from './api-bench.ts';
 import { type CuttableProxy, openProxy } from './cuttable-proxy.ts';
 
 let bench: ApiBench;
@@ -218,6 +219,32 @@ describe('a numbered retry', () => {
       await changed.close();
     }
   });
+});
+
+test('a request that was refused for the moment is not taken for one that is alike and was accepted', async () => {
+  let isFull = false;
+  const busy = await openApiBench({
+    plan: (wish) => {
+      if (isFull) throw new Problem('overloaded', { headers: { 'retry-after': '1' } });
+      return planOneTarget(wish);
+    },
+  });
+  try {
+    const first = await (await busy.post({ prompt: 'alike' }, retry(0))).json();
+    isFull = true;
+    expect((await busy.post({ prompt: 'alike' }, retry(0))).status).toBe(503);
+    expect((await busy.post({ prompt: 'alike' }, retry(1))).status).toBe(503);
+    isFull = false;
+    const second = await (await busy.post({ prompt: 'alike' }, retry(2))).json();
+    expect(second.id).not.toBe(first.id);
+    expect(await (await busy.post({ prompt: 'alike' }, retry(3))).json()).toEqual(second);
+    // One that will never be accepted, as it is, is not noted: a flood of these costs no statement.
+    const noted = await busy.count('recent_requests');
+    expect((await busy.post({ prompt: 'alike', seconds: 7 }, retry(0))).status).toBe(422);
+    expect(await busy.count('recent_requests')).toBe(noted);
+  } finally {
+    await busy.close();
+  }
 });
 
 test('a client that does not number its tries costs no statement', async () => {

@@ -1,3 +1,4 @@
+import { faultOfMessage } from '../support/contract.ts';
 import { until } from '../support/until.ts';
 
 /** One message as a browser would see it. */
@@ -7,7 +8,7 @@ export interface SseEvent {
   readonly data: unknown;
 }
 
-/** A reader of server-sent events, who keeps all that came. */
+/** A reader of server-sent events, who keeps all that came, and fails where it is not as the document says. */
 export interface SseReader {
   readonly response: Response;
   readonly events: SseEvent[];
@@ -33,6 +34,11 @@ export async function openSse(url: string, headers: Record<string, string> = {})
   const comments: number[] = [];
   let lastId: string | undefined;
   let ended = false;
+  let fault: string | undefined;
+  const sound = (): true => {
+    if (fault !== undefined) throw new Error(fault);
+    return true;
+  };
   const take = (block: string): void => {
     const lines = block.split('\n');
     const valueOf = (field: string): string | undefined =>
@@ -41,7 +47,10 @@ export async function openSse(url: string, headers: Record<string, string> = {})
     const [retry, id, data] = [valueOf('retry'), valueOf('id'), valueOf('data')];
     if (retry !== undefined) retries.push(Number(retry));
     if (id !== undefined) lastId = id;
-    if (data !== undefined) events.push({ id, event: valueOf('event'), data: JSON.parse(data) });
+    if (data === undefined) return;
+    const event = { id, event: valueOf('event'), data: JSON.parse(data) };
+    fault ??= faultOf(event);
+    events.push(event);
   };
   const read = async (): Promise<void> => {
     let rest = '';
@@ -60,11 +69,17 @@ export async function openSse(url: string, headers: Record<string, string> = {})
     events,
     retries,
     comments,
-    numbered: () => events.filter(({ id }) => id !== undefined),
+    numbered: () => (sound() ? events.filter(({ id }) => id !== undefined) : []),
     lastId: () => lastId,
     hasEnded: () => ended,
     cut: () => controller.abort(),
-    untilEvent: (kind) => until(`the event ${kind}`, () => events.find(({ event }) => event === kind)),
-    untilEnd: async () => void (await until('the end of the stream', () => ended)),
+    untilEvent: (kind) => until(`the event ${kind}`, () => sound() && events.find(({ event }) => event === kind)),
+    untilEnd: async () => void (await until('the end of the stream', () => sound() && ended)),
   };
+}
+
+function faultOf({ event, data }: SseEvent): string | undefined {
+  if (event === 'video') return faultOfMessage('Video', data);
+  const ofTenant = typeof data === 'object' && data !== null && 'video_id' in data;
+  return faultOfMessage(ofTenant ? 'TenantEvent' : 'JobEvent', data);
 }

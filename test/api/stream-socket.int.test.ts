@@ -1,6 +1,8 @@
+import { get as httpGet, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { faultOfMessage } from '../support/contract.ts';
 import { until } from '../support/until.ts';
 import { type ApiBench, beginAttempt, completeJob, openApiBench } from './api-bench.ts';
 import { openSse } from './sse-client.ts';
@@ -9,12 +11,15 @@ const apiKey = 'a-key-of-the-test';
 const authorization = `Bearer ${apiKey}`;
 let bench: ApiBench;
 const sockets: SocketReader[] = [];
+/** Messages that are not as the document says. */
+const faults: string[] = [];
 beforeAll(async () => {
   bench = await openApiBench({ apiKey });
 });
 afterAll(() => bench.close());
 afterEach(() => {
   for (const { socket } of sockets.splice(0)) socket.terminate();
+  if (faults.length > 0) throw new Error(faults.splice(0).join('\n'));
 });
 
 interface Message {
@@ -37,7 +42,11 @@ function open(query = '', headers: Record<string, string> = { authorization }): 
   const socket = new WebSocket(`${bench.url.replace('http', 'ws')}/v1/stream${query}`, { headers });
   const messages: Message[] = [];
   let end: number | undefined;
-  socket.on('message', (data: Buffer) => messages.push(JSON.parse(data.toString())));
+  socket.on('message', (data: Buffer) => {
+    messages.push(JSON.parse(data.toString()));
+    const fault = faultOfMessage('StreamMessage', messages.at(-1));
+    if (fault !== undefined) faults.push(fault);
+  });
   socket.on('close', (code) => (end ??= code));
   socket.on('unexpected-response', (_request, response) => {
     end = response.statusCode ?? 0;
@@ -121,6 +130,25 @@ test('without an upgrade the path says what it speaks', async () => {
   expect(response.status).toBe(426);
   expect(response.headers.get('upgrade')).toBe('websocket');
   expect(await response.json()).toMatchObject({ code: 'upgrade_required' });
+});
+
+test.each([
+  ['another version', { 'sec-websocket-version': '7' }, 426, 'upgrade_required'],
+  ['a key that is none', { 'sec-websocket-key': 'short' }, 400, 'invalid_request'],
+])('a handshake with %s is refused by a problem', async (...[, wrong, status, code]) => {
+  const headers = {
+    authorization,
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    ...wrong,
+  };
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    httpGet(`${bench.url}/v1/stream`, { headers }, resolve).on('error', reject);
+  });
+  expect(response.statusCode).toBe(status);
+  expect(JSON.parse((await response.toArray()).join(''))).toMatchObject({ code, status });
 });
 
 test('whoever talks too much, or says too much at once, is sent away; a few words do no harm', async () => {

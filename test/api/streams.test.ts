@@ -93,6 +93,8 @@ test('there may be so many of a job, of a tenant and of a process, and places be
   places[0]?.leave();
   places[0]?.leave();
   places[0] = streams.take(job);
+  // Who names a job of somebody else's takes none of its places.
+  streams.take({ tenant: 'b', jobId: 'video_1' }).leave();
   expect(() => streams.take(job)).toThrow('too_many_streams');
 
   for (let taken = count(); taken < limits.streamsOfTenantMax; taken += 1) streams.take({ tenant: 'a', jobId: null });

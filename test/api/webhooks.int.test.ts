@@ -184,6 +184,26 @@ describe('a test call', () => {
   });
 });
 
+describe('a test call that cannot be made', () => {
+  test('is refused while two of the tenant are under way', async () => {
+    const hanging = await endpointAt(receiver.answer('/both-hang', hang));
+    const path = `/webhook_endpoints/${hanging.id}/test`;
+    const answers = await Promise.all([1, 2, 3, 4].map(() => call('POST', path)));
+    expect(answers.map(({ status }) => String(status)).toSorted()).toEqual(['200', '200', '429', '429']);
+    await answered(200, call('POST', path));
+  });
+
+  test('says that the secret cannot be read any more, until it is rotated', async () => {
+    const { id } = await endpointAt(`${receiver.origin}/sealed`);
+    await bench.database.pool.query(`UPDATE webhook_endpoints SET secret = 'gcm:lost:AAAA' WHERE id = $1`, [id]);
+    expect(await answered(409, call('POST', `/webhook_endpoints/${id}/test`))).toMatchObject({
+      code: 'webhook_secret_unreadable',
+    });
+    await answered(200, call('POST', `/webhook_endpoints/${id}/rotate_secret`));
+    expect(await answered(200, call('POST', `/webhook_endpoints/${id}/test`))).toMatchObject({ delivered: true });
+  });
+});
+
 describe('a rotation', () => {
   test('shows a new secret once; both sign', async () => {
     const made = await endpointAt(`${receiver.origin}/rotated`);
@@ -222,12 +242,33 @@ describe('the webhook_url of a job', () => {
     expect(JSON.stringify(rows)).not.toContain(url);
   });
 
+  test.each(['https:a.example/x', 'https:/a.example/x', 'https:\\\\a.example\\x', 'HTTPS://A.example/x'])(
+    'is kept as the parser writes it, and the job ends: %s',
+    async (webhook_url) => {
+      const { pool } = strict.database;
+      const { id } = await answered(202, strict.post({ ...wish, webhook_url }));
+      const { rows: kept } = await pool.query(`SELECT request ->> 'webhook_url' AS url FROM jobs WHERE id = $1`, [id]);
+      expect(kept).toEqual([{ url: 'https://a.example/x' }]);
+      // What an older version has kept as it came ends as well.
+      await pool.query(
+        `UPDATE jobs SET request = request || jsonb_build_object('webhook_url', $2::text) WHERE id = $1`,
+        [id, webhook_url],
+      );
+      await pool.query(`SELECT settle_job($1, 'cancelled', NULL, NULL)`, [id]);
+      const { rows } = await pool.query('SELECT kind FROM webhook_deliveries WHERE job = $1 AND endpoint IS NULL', [
+        id,
+      ]);
+      expect(rows).toEqual([{ kind: 'video.cancelled' }]);
+    },
+  );
+
   test.each(['http://a.example/', 'https://10.0.0.1/', 'https://a.example:22/', 'x'])(
     '%s is refused',
     async (webhook_url) => {
+      const before = await strict.count('jobs');
       const problem = await answered(422, strict.post({ ...wish, webhook_url }));
       expect(problem).toMatchObject({ code: 'invalid_webhook_url', errors: [{ pointer: '/webhook_url' }] });
-      expect(await strict.count('jobs')).toBe(0);
+      expect(await strict.count('jobs')).toBe(before);
     },
   );
 });
@@ -259,6 +300,15 @@ test('the log of an endpoint, and one of its deliveries once more', async () => 
     state: 'pending',
   });
   expect(again.id).not.toBe(original.id);
+  const lines = await Promise.all(
+    Array.from({ length: 5 }, () => call('POST', `/webhook_deliveries/${original.id}/redeliver`)),
+  );
+  expect(lines.map(({ status }) => status)).toEqual(Array(5).fill(409));
+  await bench.database.pool.query(`SELECT end_webhook($1, 'failed', 'exhausted')`, [again.id]);
+  await answered(202, call('POST', `/webhook_deliveries/${original.id}/redeliver`));
+  // Each list goes on by its own ids.
+  await answered(400, call('GET', `/webhook_endpoints/${endpoint}/deliveries?after=${endpoint}`));
+  await answered(400, call('GET', `/webhook_endpoints?after=${original.id}`));
   expect(await answered(404, call('GET', `/webhook_deliveries/whd_${'0'.repeat(32)}`))).toMatchObject({
     code: 'webhook_delivery_not_found',
   });

@@ -152,6 +152,13 @@ test('as many jobs as requests, in whatever order their tries are written', asyn
   );
 });
 
+test('two hundred like requests that are cut at once are two hundred jobs', async () => {
+  const { tryOf } = requests();
+  const of = (retry: number) => Array.from({ length: 200 }, (_, index) => tryOf(retry, retry * 1_000 + index));
+  const jobs = [...(await claimAll(of(0))), ...(await claimAll(of(1))), ...(await claimAll(of(2)))];
+  expect(new Set(jobs).size).toBe(200);
+});
+
 test('many like requests at once are no deadlock, and neither are batches that overlap', async () => {
   const alike = Array.from({ length: 5 }, () => requests());
   const batches = Array.from({ length: 20 }, (_, index) =>

@@ -4,8 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Acceptor, type AcceptOutcome, createAcceptor } from '../../src/api/accept-jobs.ts';
 import { insertJobs, type NewJob } from '../../src/db/accept.ts';
 import { requestCancel } from '../../src/db/cancel.ts';
+import type { Database } from '../../src/db/pool.ts';
 import { foldSpendingRefunds } from '../../src/db/spending.ts';
 import { target } from '../api/api-bench.ts';
+import { intercept } from './intercept.ts';
 import { connectAgain } from '../dispatch/dispatch-bench.ts';
 import { createVirtualClockDatabase } from '../simulation/virtual-clock-database.ts';
 import { auditRecords } from '../support/auditor.ts';
@@ -201,6 +203,24 @@ describe('at the budget', () => {
   });
 });
 
+test('whoever waits for the lock of a budget keeps nobody waiting whose tenant has none', async () => {
+  const [held, free] = [await addTenant({ day: 10 }), await addTenant({})];
+  await insertJobs(database.pool, [newJob(held)]);
+  const holding = await database.pool.connect();
+  try {
+    await holding.query('BEGIN');
+    await holding.query('SELECT 1 FROM spending WHERE tenant = $1 FOR NO KEY UPDATE', [held]);
+    await withAcceptors(async ([acceptor]) => {
+      const waits = acceptor?.submit({ ...newJob(held), hasBudget: true }, waitMsMax);
+      expect(await acceptor?.submit(newJob(free), waitMsMax)).toMatchObject({ kind: 'accepted' });
+      await holding.query('ROLLBACK');
+      expect(await waits).toMatchObject({ kind: 'accepted' });
+    });
+  } finally {
+    holding.release();
+  }
+});
+
 describe('what comes back', () => {
   test('a job that is cancelled in line gives its money to the next one at once', async () => {
     const tenant = await addTenant({ day: 2 });
@@ -212,6 +232,24 @@ describe('what comes back', () => {
       expect(countOf(await submitAll(acceptors.slice(0, 1), more))).toEqual({ accepted: 2, refused: 1 });
     });
     expect(await committed(tenant)).toBe(2 * price);
+    await soundBooks();
+  });
+
+  test('is folded in for those who are refused and for nobody else, and where that fails the refusals stand', async () => {
+    const [tenant, other] = [await addTenant({ day: 1 }), await addTenant({ day: 1 })];
+    const jobs = [newJob(tenant), newJob(other)];
+    await insertJobs(database.pool, jobs);
+    for (const { id, tenant: owner } of jobs) await requestCancel(database.pool, { id, tenant: owner });
+    const broken = intercept(database.pool, async (statement) => {
+      if (statement === 'fold_spending_refunds') throw new Error('not now');
+    });
+    const submit = (db: Database) => createAcceptor(db, () => undefined).submit(newJob(tenant), waitMsMax);
+    expect(await submit(broken)).toMatchObject({ kind: 'refused' });
+    expect(await submit(database.pool)).toMatchObject({ kind: 'accepted' });
+    const { rows } = await database.pool.query('SELECT tenant FROM spending_refunds WHERE tenant = ANY($1)', [
+      [tenant, other],
+    ]);
+    expect(rows).toEqual([{ tenant: other }]);
     await soundBooks();
   });
 

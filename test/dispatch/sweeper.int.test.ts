@@ -111,6 +111,25 @@ describe('the queue deadline', () => {
     expect(await bench.count('tickets', job)).toBe(1);
   });
 
+  test('of a job that the database refuses to end keeps no other one waiting, and is told of', async () => {
+    const jobs = await bench.accept({ pool: await bench.addPool(), count: 5 });
+    const [poisoned = '', ...others] = jobs;
+    await makeOverdue(...jobs);
+    await bench.pool.query(`UPDATE tickets SET queue_deadline = queue_deadline - interval '1 hour' WHERE job = $1`, [
+      poisoned,
+    ]);
+    const begun = await overrunBy(61);
+    await bench.pool.query(`ALTER TABLE job_events ADD CONSTRAINT poison CHECK (job <> '${poisoned}') NOT VALID`);
+    try {
+      await expect(sweepOnce()).rejects.toThrow(poisoned);
+    } finally {
+      await bench.pool.query('ALTER TABLE job_events DROP CONSTRAINT poison');
+    }
+    expect(await Promise.all([...others, begun].map((job) => bench.phaseOf(job)))).toEqual(Array(5).fill('failed'));
+    expect(await bench.phaseOf(poisoned)).toBe('queued');
+    expect(await sweepOnce()).toMatchObject({ queue_deadline: 1 });
+  });
+
   test('of many ends a hundred a round, and another round follows at once', async () => {
     const jobs = await bench.accept({ pool: await bench.addPool(), count: 150 });
     await makeOverdue(...jobs);

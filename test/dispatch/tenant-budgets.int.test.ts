@@ -258,7 +258,7 @@ describe('the reservation stays with the job', () => {
 });
 
 describe('a job that moves to another target', () => {
-  test('a dearer one needs the difference, which has to fit', async () => {
+  test('a dearer one needs the difference, which has to fit; else it goes back to where it is paid for', async () => {
     const tenant = await addTenant(3 * price);
     const jobs = [
       await accept({ tenant, prices: [price, 2 * price] }),
@@ -276,9 +276,12 @@ describe('a job that moves to another target', () => {
     expect(
       await bench.rows('SELECT wait_reason FROM targets WHERE pool = $1 AND wait_reason IS NOT NULL', pool),
     ).toEqual([]);
-    expect(await bench.rows('SELECT over_budget, parked FROM tickets WHERE job = ANY($1)', jobs)).toEqual([
-      { over_budget: true, parked: true },
+    expect(await bench.rows('SELECT target, parked FROM tickets WHERE job = ANY($1)', jobs)).toEqual([
+      { target: 0, parked: false },
     ]);
+    // There it is paid for.
+    expect(await bench.grant()).toBe(1);
+    expect(await committed(tenant)).toBe(3 * price);
     await soundBooks();
   });
 
@@ -295,22 +298,87 @@ describe('a job that moves to another target', () => {
   });
 
   test('who waits for the budget of their tenant holds nobody up', async () => {
-    const poor = await addTenant(price);
+    const poor = await addTenant(null);
     const rich = await addTenant(null);
-    const stuck = await accept({ tenant: poor, prices: [price, 2 * price] });
-    await move(stuck, 1);
+    const stuck = await accept({ tenant: poor, prices: [2 * price] });
+    await setBudget(poor, price);
     const others = [await accept({ tenant: rich, prices: [price] }), await accept({ tenant: rich, prices: [price] })];
     expect(await bench.grant()).toBe(2);
     expect((await bench.permitted(pool)).toSorted()).toEqual(others.toSorted());
     // Out of the line until it is looked at again: it is not read by every pass.
     expect(await bench.grant()).toBe(0);
-    expect(await bench.rows('SELECT parked FROM tickets WHERE job = $1', stuck)).toEqual([{ parked: true }]);
+    expect(await bench.rows('SELECT parked, over_budget FROM tickets WHERE job = $1', stuck)).toEqual([
+      { parked: true, over_budget: true },
+    ]);
   });
 });
 
+test('those who accept and a pass that raises a reservation of another day wait for each other in one order', async () => {
+  const tenant = await addTenant(100 * price);
+  const late = await accept({ tenant, prices: [price, 2 * price] });
+  await bench.pool.query(`UPDATE jobs SET accepted_at = accepted_at - interval '1 day' WHERE id = $1`, [late]);
+  await bench.pool.query(`UPDATE tickets SET accepted_at = accepted_at - interval '1 day' WHERE job = $1`, [late]);
+  await bench.pool.query(`UPDATE spending SET starts_on = starts_on - 1 WHERE tenant = $1 AND period = 'day'`, [
+    tenant,
+  ]);
+  await bench.pool.query(
+    `UPDATE spending SET starts_on = date_trunc('month', budget_day(now() - interval '1 day')::timestamp)::date
+     WHERE tenant = $1 AND period = 'month'`,
+    [tenant],
+  );
+  await move(late, 1);
+  await accept({ tenant });
+  const accepting = await bench.pool.connect();
+  try {
+    // Half of an accept: the day of today is held, the month is still to come.
+    await accepting.query('BEGIN');
+    const holdSql = 'SELECT 1 FROM spending WHERE tenant = $1 AND period = $2 AND starts_on = $3 FOR NO KEY UPDATE';
+    const { today } = await bench.row<{ today: string }>('SELECT budget_day(now())::text AS today');
+    expect((await accepting.query(holdSql, [tenant, 'day', today])).rowCount).toBe(1);
+    expect(await bench.grant()).toBe(2);
+    await accepting.query(holdSql, [tenant, 'month', `${today.slice(0, 7)}-01`]);
+  } finally {
+    await accepting.query('ROLLBACK');
+    accepting.release();
+  }
+  await soundBooks();
+});
+
+test('however many wait for their tenant’s budget, whoever is paid for behind them goes', async () => {
+  const tenant = await addTenant(null);
+  await bench.accept({ pool, count: 1_500, tenant });
+  await setBudget(tenant, price);
+  const paid = await accept({ tenant, route: [{}] });
+  await setBudget(tenant, price - 1);
+  for (let pass = 0; pass < 4 && (await bench.permitted(pool)).length === 0; pass += 1) await bench.grant();
+  expect(await bench.permitted(pool)).toEqual([paid]);
+  await setBudget(tenant, price);
+});
+
+test('who can’t be paid for at a dearer target goes back to one that is within what is reserved', async () => {
+  const tenant = await addTenant(2 * price);
+  const job = await accept({ tenant, prices: [price, 3 * price, price] });
+  await bench.grant();
+  await begin(job);
+  await end(job, failed);
+  expect(await retryAt(job, 1)).toBe('queued');
+  expect(await bench.grant()).toBe(0);
+  expect(await bench.rows('SELECT target, parked, over_budget FROM tickets WHERE job = $1', job)).toEqual([
+    { target: 2, parked: false, over_budget: false },
+  ]);
+  expect(await bench.grant()).toBe(1);
+  expect(await committed(tenant)).toBe(price);
+  const moved = await bench.rows(`SELECT data FROM job_events WHERE job = $1 AND kind = 'attempt.moved'`, job);
+  expect(moved).toEqual([{ data: { attempt: 2, from: 'vendor/model1', to: 'vendor/model2', reason: 'budget' } }]);
+  await soundBooks();
+});
+
 describe('the spill pass', () => {
-  /** A job that may leave its line at once, for a target of another account. */
-  async function acceptToSpill(wish: Omit<Wish, 'prices'>): Promise<{ job: string; next: string }> {
+  /** Jobs that may leave their line at once, for a target of another account that asks twice as much. */
+  async function acceptToSpill(
+    wish: Omit<Wish, 'prices'>,
+    count = 1,
+  ): Promise<{ job: string; next: string; jobs: readonly string[] }> {
     const next = await bench.addPool();
     const places = [pool, next];
     const route = places.map((place, index) => ({
@@ -325,11 +393,12 @@ describe('the spill pass', () => {
         return { id, provider: 'vendor', outstandingMax: 1_000, perMinuteMax: 600_000, targets };
       }),
     );
-    const job = await accept({ ...wish, route });
+    const jobs: string[] = [];
+    for (let index = 0; index < count; index += 1) jobs.push(await accept({ ...wish, route }));
     await bench.grant({ startSlots: () => 0 });
     // Its breakers admit nobody: whoever can leave does.
     await bench.pool.query('UPDATE targets SET admits = 0 WHERE pool = $1', [pool]);
-    return { job, next };
+    return { job: jobs[0] ?? '', next, jobs };
   }
 
   async function spilled(): Promise<readonly string[]> {
@@ -352,6 +421,31 @@ describe('the spill pass', () => {
     expect(await bench.rows('SELECT price_usd_micros::int AS price FROM tickets WHERE job = $1', job)).toEqual([
       { price },
     ]);
+  });
+
+  test('moves no more than the budget has room for together, and those that stay are served when their target is back', async () => {
+    const tenant = await addTenant(11 * price);
+    const { jobs, next } = await acceptToSpill({ tenant }, 10);
+    expect(await spilled()).toEqual([`${next}/model`]);
+    expect(await committed(tenant)).toBe(11 * price);
+    await soundBooks();
+    expect(await bench.grant()).toBe(1);
+    expect(await bench.rows('SELECT 1 FROM tickets WHERE job = ANY($1) AND (parked OR over_budget)', jobs)).toEqual([]);
+    await bench.pool.query('UPDATE targets SET admits = NULL WHERE pool = $1', [pool]);
+    expect(await bench.grant()).toBe(9);
+    expect(await committed(tenant)).toBe(11 * price);
+    await soundBooks();
+  });
+
+  test('asks again who can’t be paid for elsewhere, when the budget has room', async () => {
+    const tenant = await addTenant(2 * price - 1);
+    const { job, next } = await acceptToSpill({ tenant });
+    expect(await spilled()).toEqual([]);
+    await setBudget(tenant, 2 * price);
+    expect(
+      await bench.rows(`SELECT 1 FROM tickets WHERE job = $1 AND spill_at < 'infinity' AND spill_at > now()`, job),
+    ).toHaveLength(1);
+    expect(await spilled()).toEqual([`${next}/model`]);
   });
 
   test('never sends it where it would cost more than it may', async () => {

@@ -198,6 +198,6 @@ test('a thousand endpoints that hang do not delay a healthy one', async () => {
   }
   await loop.stop();
   // What hangs gives up after fifteen seconds; whoever had to wait for one of them would wait as long.
-  expect(lags.toSorted((one, other) => one - other)[5]).toBeLessThan(4_000);
+  expect(Math.max(...lags)).toBeLessThan(7_500);
   expect(receiver.at('/hang').length).toBeGreaterThanOrEqual(hanging);
 }, 120_000);

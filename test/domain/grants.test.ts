@@ -164,6 +164,18 @@ describe('the budget of a tenant', () => {
     expect(grantedOf({ flows, tenantBudgets: { needs, leftUsdMicros: new Map() } })).toEqual(['poor', 'rich']);
   });
 
+  test('keeps nobody who stands behind one that is too dear', () => {
+    const heads = [...Array.from({ length: 60 }, (_, index) => ticket(`dear${index}`)), ticket('paid'), ticket('more')];
+    const needs = new Map([...heads.slice(0, 60), ...heads.slice(61)].map(({ id }) => [id, needOf(500, 'day')]));
+    const line = flow(heads, { tenant: 'poor', hasMore: false });
+    const budgets = { needs, leftUsdMicros: new Map([['day', 499]]) };
+    const grants = chooseGrants(snapshot({ flows: [line], tenantBudgets: budgets }));
+    expect(grants.granted.map(({ id }) => id)).toEqual(['paid']);
+    expect(grants.overTenantBudget).toHaveLength(61);
+    // They wait on, so the flow is not one of which nobody is left; and it is charged for the one alone.
+    expect(grants.flows).toMatchObject([{ served: { model: 1 }, emptied: [] }]);
+  });
+
   test('keeps what has no price', () => {
     const needs = new Map([['poor', needOf(null, 'day')]]);
     expect(grantedOf({ flows, tenantBudgets: { needs, leftUsdMicros: new Map([['day', 1e12]]) } })).toEqual(['rich']);

@@ -60,6 +60,34 @@ function snapshot(changes: Partial<SpillSnapshot> = {}): SpillSnapshot {
   };
 }
 
+describe('the budget of a tenant', () => {
+  const need = { usdMicros: 500, budgets: ['day'] };
+  const dear = [{ ...option('next', 1), need }];
+
+  test('lets as many go to a dearer target as it has room for, together', () => {
+    const { moves, unaffordable, stranded } = chooseSpills(
+      snapshot({ flows: [flow(tickets(10, dear))], leftUsdMicros: new Map([['day', 1_499]]) }),
+    );
+    expect(moves.map(({ id }) => id)).toEqual(['ticket-0', 'ticket-1']);
+    expect(unaffordable).toHaveLength(8);
+    // What the budget has no room for today it may have room for tomorrow.
+    expect(stranded).toEqual([]);
+  });
+
+  test('keeps nobody who needs nothing of it, and nobody from a cheaper target', () => {
+    const both = [...dear, option('next', 2)];
+    const flows = [
+      flow([...tickets(1, dear, 'dear'), ...tickets(1, [option('next', 1)], 'paid'), ...tickets(1, both, 'both')]),
+    ];
+    const { moves, unaffordable } = chooseSpills(snapshot({ flows, leftUsdMicros: new Map([['day', 0]]) }));
+    expect(moves.map(({ id, index }) => [id, index])).toEqual([
+      ['paid-0', 1],
+      ['both-0', 2],
+    ]);
+    expect(unaffordable).toEqual(['dear-0']);
+  });
+});
+
 describe('a spill', () => {
   test('fills the free slots of the other target and a few more, so that none is idle until the next pass', () => {
     const { moves } = chooseSpills(snapshot());

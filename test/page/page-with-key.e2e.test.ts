@@ -44,6 +44,11 @@ describe.skipIf(chromiumPath === undefined)('in a browser', () => {
     await page.keyboard.press('Enter');
     await page.locator('#work').waitFor();
 
+    // A server that is busy says nothing of the key.
+    await page.route('**/v1/models', (route) => route.fulfill({ status: 503 }));
+    await page.reload();
+    await page.getByLabel('API key').waitFor();
+    await page.unroute('**/v1/models');
     await page.reload();
     await page.locator('#work').waitFor();
     const kept = await page.evaluate<unknown>(

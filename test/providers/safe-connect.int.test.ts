@@ -5,7 +5,8 @@ import os from 'node:os';
 import { Agent, buildConnector, request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { createSafeConnector, type LookupAll } from '../../src/providers/safe-connect.ts';
+import type { LookupAll } from '../../src/providers/public-lookup.ts';
+import { createSafeConnector } from '../../src/providers/safe-connect.ts';
 import { dnsServer } from './dns-server.ts';
 
 const refused = { name: 'HostileUrlError', rule: 'address' };

@@ -70,7 +70,7 @@ export function createSqlRecords(
         if (standing === undefined) throw new Error(`there is no job ${job}`);
         return standing;
       }),
-    endOverdueJobs: () => atTime(async () => (await endOverdueJobs(pool, batch)).length),
+    endOverdueJobs: () => atTime(async () => (await endOverdueJobs(pool, { count: batch })).length),
     endOverrunJobs: (graceMs) => atTime(async () => (await endOverrunJobs(pool, { graceMs, count: batch })).length),
     showStuckJobs: (stuckAfterMs) => atTime(() => showStuckJobs(pool, { stuckAfterMs, visibleMax: batch })),
     releaseLeakedPermits: () => atTime(() => releaseLeakedPermits(pool)),

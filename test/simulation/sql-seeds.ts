@@ -19,6 +19,11 @@ export function testSqlSeeds({ from, count }: SqlSeeds): void {
   let database: VirtualClockDatabase;
   beforeAll(async () => {
     database = await createVirtualClockDatabase();
+    // Two of the scenarios' tenants have budgets that are never reached: who keeps them books and locks more, and grants the same.
+    await database.pool.query(
+      `INSERT INTO tenants (id, day_budget_usd_micros, month_budget_usd_micros)
+       VALUES ('tenant-1', 1000000000000, 1000000000000), ('tenant-3', NULL, 1000000000000)`,
+    );
   });
   afterAll(async () => {
     await database.drop();

@@ -117,6 +117,15 @@ function faultOfBody(parts: readonly string[], body: string): string | undefined
   return validate(JSON.parse(body)) ? undefined : `${ajv.errorsText(validate.errors)} in ${body.slice(0, 1_000)}`;
 }
 
+/** What does not fit between a message of a stream and the schema that the document has for it. */
+export function faultOfMessage(schema: 'Video' | 'JobEvent' | 'TenantEvent' | 'StreamMessage', message: unknown) {
+  const pointer = `components/schemas/${schema}`;
+  const validate = validators.get(pointer) ?? ajv.compile({ $ref: `openapi.json#/${pointer}` });
+  validators.set(pointer, validate);
+  if (validate(message)) return undefined;
+  return `no ${schema}: ${ajv.errorsText(validate.errors)} in ${JSON.stringify(message).slice(0, 1_000)}`;
+}
+
 function isJson(type: string): boolean {
   return type === 'application/json' || type === 'application/problem+json';
 }

@@ -1,12 +1,14 @@
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { settleJob } from '../../src/db/settle.ts';
-import { claimDeliveries, claimDelivery, forgetDeliveries } from '../../src/db/webhook-deliveries.ts';
+import { claimDeliveries, claimDelivery } from '../../src/db/webhook-claims.ts';
 import { changeEndpoint, deleteEndpoint, rotateEndpointSecret } from '../../src/db/webhook-endpoints.ts';
+import { forgetDeliveries, forgetWebhookTraces } from '../../src/db/webhook-upkeep.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import { limits } from '../../src/domain/limits.ts';
 import { newSecret } from '../../src/webhooks/signature.ts';
 import { tryDelivery } from '../../src/webhooks/try-delivery.ts';
+import { until } from '../support/until.ts';
 import { hang, type Received, status } from './receiver.ts';
 import { box, openWebhookBench, type WebhookBench } from './webhook-bench.ts';
 
@@ -202,6 +204,42 @@ describe('what is sent', () => {
     expect(bench.receiver.at(path)).toHaveLength(2);
   });
 
+  test('of a job that was deleted is nothing, to nobody: neither what waits nor what would follow', async () => {
+    const endpoint = await bench.addEndpoint();
+    const url = bench.receiver.origin + '/deleted';
+    const states = async (job: string) =>
+      (await bench.deliveries(job))
+        .filter((one) => one.endpoint === null || one.endpoint === endpoint.id)
+        .map(({ kind, state, reason }) => [kind, state, reason]);
+    const dropped = ['video.failed', 'dropped', 'erased'];
+
+    const waits = await bench.failJob({ webhook_url: url });
+    await bench.pool.query(`SELECT erase_job($1, 'default')`, [waits]);
+    expect(await states(waits)).toEqual([dropped, dropped]);
+
+    const line = await bench.acceptJob();
+    await bench.pool.query(`SELECT erase_job($1, 'default')`, [line]);
+    expect(await bench.row('SELECT phase FROM jobs WHERE id = $1', line)).toEqual({ phase: 'cancelled' });
+    expect(await states(line)).toEqual([]);
+
+    // Somebody was about to try it when it was deleted.
+    const held = await bench.failJob();
+    const { id } = await deliveryTo(endpoint.id, held);
+    await bench.pool.query('UPDATE jobs SET request = NULL WHERE id = $1', [held]);
+    expect(await tryOnce(id)).toMatchObject({ state: 'dropped', outcome: 'erased' });
+    expect(bench.receiver.at(`/${endpoint.id}`)).toEqual([]);
+    expect(bench.receiver.at('/deleted')).toEqual([]);
+  });
+
+  test('to an endpoint that was deleted is nothing, and the reason is that', async () => {
+    const endpoint = await bench.addEndpoint();
+    const { id } = await deliveryTo(endpoint.id, await bench.failJob());
+    await deleteEndpoint(bench.pool, { id: endpoint.id, tenant: 'default' });
+    // Claimed a moment before.
+    expect(await tryDelivery(bench.tryDeps, { id, tries: 0 })).toMatchObject({ outcome: 'endpoint_disabled' });
+    expect(await bench.delivery(id)).toMatchObject({ state: 'dropped', reason: 'endpoint_disabled' });
+  });
+
   test('is nothing once the job was erased with its URL', async () => {
     const job = await bench.failJob({ webhook_url: `${bench.receiver.origin}/erased` });
     const { id } = await deliveryTo(null, job);
@@ -284,6 +322,45 @@ describe('the schedule', () => {
     expect(await fail(endpoint)).toMatchObject({ disabled: null });
   });
 
+  test('an endpoint that failed months ago and was told nothing since is not disabled by one failure', async () => {
+    const endpoint = await bench.addEndpoint();
+    bench.receiver.answer(`/${endpoint.id}`, status(500));
+    await bench.pool.query(
+      `INSERT INTO webhook_receivers (receiver, failing_since, last_failure_at, failures)
+       VALUES ($1, now() - interval '60 days', now() - interval '59 days', 10)`,
+      [endpoint.id],
+    );
+    const { id } = await deliveryTo(endpoint.id, await bench.failJob());
+    expect(await tryOnce(id)).toMatchObject({ state: 'retrying', disabled: null });
+    const trouble = await bench.row(
+      `SELECT failures, failing_since > now() - interval '1 minute' AS anew FROM webhook_receivers WHERE receiver = $1`,
+      endpoint.id,
+    );
+    expect(trouble).toEqual({ failures: 1, anew: true });
+  });
+
+  test('a try that ends while its endpoint is changed waits for that, and holds nothing that the change needs', async () => {
+    const endpoint = await bench.addEndpoint();
+    bench.receiver.answer(`/${endpoint.id}`, status(410));
+    await bench.pool.query(`INSERT INTO webhook_receivers (receiver, failing_since) VALUES ($1, now())`, [endpoint.id]);
+    const { id } = await deliveryTo(endpoint.id, await bench.failJob());
+    // `changeEndpoint`, one half after the other.
+    const owner = await bench.pool.connect();
+    await owner.query('BEGIN');
+    await owner.query(`UPDATE webhook_endpoints SET description = 'changed' WHERE id = $1`, [endpoint.id]);
+    const made = tryDelivery(bench.tryDeps, { id, tries: 0 });
+    await until('the note of the try waits', async () => {
+      const { rowCount } = await bench.pool.query(
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return rowCount === 1;
+    });
+    await owner.query('DELETE FROM webhook_receivers WHERE receiver = $1', [endpoint.id]);
+    await owner.query('COMMIT');
+    owner.release();
+    expect(await made).toMatchObject({ disabled: 'gone' });
+  });
+
   test('a delivery that nobody could be told of for five days has failed', async () => {
     const endpoint = await bench.addEndpoint();
     const { id } = await deliveryTo(endpoint.id, await bench.failJob());
@@ -334,6 +411,30 @@ describe('one holder at a time', () => {
     expect(await bench.delivery(id)).toMatchObject({ state: 'delivered' });
   });
 
+  test('the URLs of a tenant’s jobs have so many places, however many there are; its endpoints have their own', async () => {
+    await bench.pool.query(`UPDATE webhook_deliveries SET state = 'dropped', ended_at = now() WHERE ended_at IS NULL`);
+    const endpoint = await bench.addEndpoint();
+    for (let count = 0; count < 8; count += 1)
+      await bench.failJob({ webhook_url: `https://host${count}.example.com/` });
+    const claim = () => claimDeliveries(bench.pool, { count: 1_000, after: '', most: 4, urlsMax: 3 });
+    const first = (await claim()).leased.map(({ id }) => id);
+    const { rows } = await bench.pool.query<{ endpoint: string | null; count: number }>(
+      'SELECT endpoint, count(*)::int FROM webhook_deliveries WHERE id = ANY($1) GROUP BY 1',
+      [first],
+    );
+    expect(rows.find((one) => one.endpoint === null)?.count).toBe(3);
+    expect(rows.find((one) => one.endpoint === endpoint.id)?.count).toBe(4);
+    expect((await claim()).leased).toEqual([]);
+    const [ended = ''] = (
+      await bench.pool.query<{ id: string }>(
+        'SELECT id FROM webhook_deliveries WHERE id = ANY($1) AND endpoint IS NULL',
+        [first],
+      )
+    ).rows.map(({ id }) => id);
+    await bench.pool.query(`SELECT end_webhook($1, 'failed', 'exhausted')`, [ended]);
+    expect((await claim()).leased).toHaveLength(1);
+  });
+
   test('a claim of many steps through every receiver, and takes up where it had to end', async () => {
     const endpoints = [await bench.addEndpoint(), await bench.addEndpoint(), await bench.addEndpoint()];
     await bench.pool.query(`UPDATE webhook_deliveries SET state = 'dropped', ended_at = now() WHERE ended_at IS NULL`);
@@ -366,4 +467,30 @@ test('deliveries are forgotten with their logs once they are old, but for those 
   const { rows } = await bench.pool.query('SELECT id FROM webhook_deliveries WHERE id = ANY($1)', [[old.id, open.id]]);
   expect(rows).toEqual([{ id: open.id }]);
   expect((await bench.pool.query('SELECT 1 FROM webhook_tries WHERE delivery = $1', [old.id])).rows).toEqual([]);
+});
+
+test('what signs no more is forgotten, and so is trouble that is long over', async () => {
+  const endpoint = await bench.addEndpoint();
+  const rotation = { id: endpoint.id, tenant: 'default', secret: box.seal(newSecret(), endpoint.id) };
+  await rotateEndpointSecret(bench.pool, { ...rotation, hoursOfPrevious: 24 });
+  const kept = () =>
+    bench.row('SELECT previous_secret IS NOT NULL AS kept FROM webhook_endpoints WHERE id = $1', endpoint.id);
+  await forgetWebhookTraces(bench.pool, { daysKept: 30 });
+  expect(await kept()).toEqual({ kept: true });
+  await bench.pool.query(`UPDATE webhook_endpoints SET previous_until = now() WHERE id = $1`, [endpoint.id]);
+
+  const waits = await bench.addEndpoint();
+  await bench.failJob();
+  await bench.pool.query(
+    `INSERT INTO webhook_receivers (receiver, failing_since, last_failure_at)
+     VALUES ('url_old', now(), now() - interval '31 days'), ('url_new', now(), now()), ($1, now(), now() - interval '31 days')`,
+    [waits.id],
+  );
+  await forgetWebhookTraces(bench.pool, { daysKept: 30 });
+  expect(await kept()).toEqual({ kept: false });
+  const { rows } = await bench.pool.query(
+    'SELECT receiver FROM webhook_receivers WHERE receiver = ANY($1) ORDER BY 1',
+    [['url_old', 'url_new', waits.id]],
+  );
+  expect(rows).toEqual([{ receiver: 'url_new' }, { receiver: waits.id }]);
 });

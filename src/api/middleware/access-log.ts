@@ -21,11 +21,11 @@ export function accessLog({ logger, metrics }: AccessLogDeps): RequestHandler {
     const startedAt = performance.now();
     response.once('close', () => {
       const ms = performance.now() - startedAt;
-      const status = response.writableFinished ? response.statusCode : clientGone;
+      const status = statusOf(response);
       const route = routeOf(request);
-      const isQuick = isLongLived(request);
-      if (!isQuick) metrics.requestSeconds.observe({ method: request.method, route, status }, ms / 1_000);
-      const level = status >= 500 || (ms > slowMs && !isQuick) ? 'info' : 'debug';
+      const isLong = isLongLived(response);
+      if (!isLong) metrics.requestSeconds.observe({ method: request.method, route, status }, ms / 1_000);
+      const level = status >= 500 || (ms > slowMs && !isLong) ? 'info' : 'debug';
       if (!logger.isLevelEnabled(level)) return;
       logger[level](
         { ...fieldsOf(request, response), method: request.method, route, status, ms: Math.round(ms * 10) / 10 },
@@ -38,6 +38,12 @@ export function accessLog({ logger, metrics }: AccessLogDeps): RequestHandler {
 
 /** What nginx says of a client that did not wait for its answer. */
 const clientGone = 499;
+/** The connection goes on as a WebSocket: there is no end of an answer. */
+const switched = 101;
+
+function statusOf({ writableFinished, statusCode }: Response): number {
+  return writableFinished || statusCode === switched ? statusCode : clientGone;
+}
 
 /** One of ours, never what was asked for: anybody may ask for anything. */
 function routeOf({ route }: Request): string {

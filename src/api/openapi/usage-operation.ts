@@ -17,7 +17,9 @@ const figures = {
 const budget = z
   .object({
     limit_usd: usd.nullable().meta({ description: 'Null: there is no such budget.' }),
-    committed_usd: usd.meta({ description: 'Reserved for jobs under way, and spent by those that have ended.' }),
+    committed_usd: usd.nullable().meta({
+      description: 'Reserved for jobs under way, and spent by those that have ended. Null: there is no such budget.',
+    }),
     left_usd: usd.nullable(),
     starts_on: day,
     ends_on: day.meta({ description: 'The first day of the next period.' }),

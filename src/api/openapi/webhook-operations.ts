@@ -112,7 +112,7 @@ export const webhookOperations: readonly Operation[] = [
     id: 'testWebhookEndpoint',
     summary: 'Send `webhook.test` to an endpoint now, and see what comes of it.',
     answers: { 200: { description: 'What came of it.', content: json(webhookTestSchema) } },
-    problems: endpointProblems,
+    problems: [...endpointProblems, 'webhook_secret_unreadable'],
   },
   {
     ...ofEndpoint,
@@ -140,7 +140,7 @@ export const webhookOperations: readonly Operation[] = [
     id: 'redeliverWebhook',
     summary: 'Send it again, under the same `webhook-id`.',
     answers: { 202: { description: 'A delivery of its own.', content: json(deliverySchema), headers: ['Location'] } },
-    problems: deliveryProblems,
+    problems: [...deliveryProblems, 'webhook_redelivery_under_way'],
   },
   {
     ...common,

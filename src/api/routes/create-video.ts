@@ -2,19 +2,20 @@ import type { RequestHandler, Response } from 'express';
 import type { NewJob, StandingJob } from '../../db/accept.ts';
 import { retryAfterSeconds } from '../../domain/progress.ts';
 import type { VideoRequest } from '../../domain/video-request.ts';
-import { type AcceptOutcome, type Acceptor, findReplay, type Replay } from '../accept-jobs.ts';
+import type { AcceptOutcome, Acceptor } from '../accept-jobs.ts';
 import { acceptWithImage, type InputImage } from '../accept-with-image.ts';
 import { budgetProblem, hasBudget } from '../budget-problem.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import type { ClientTokens } from '../client-token.ts';
 import type { AppDeps } from '../deps.ts';
+import { findEarlier } from '../find-earlier.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import { type Planned, planVideo } from '../plan-video.ts';
 import { present } from '../present.ts';
 import { fieldProblem, Problem } from '../problem.ts';
 import { type Order, readOrder } from '../read-order.ts';
 import type { VideoWish } from '../schemas.ts';
-import type { CapStanding } from '../queue-caps.ts';
+import type { CountedPlace } from '../queue-caps.ts';
 import { type LineDeps, sayStandings, standInLine } from '../stand-in-line.ts';
 import type { RetryInference } from '../retry-inference.ts';
 import type { SpendCap } from '../spend-cap.ts';
@@ -45,7 +46,7 @@ export function createVideo(deps: CreateVideoDeps): RequestHandler {
     const sign = typeof ready === 'function' ? ready : await order.wait.answered(ready);
     const accepted = await admit(deps, order).then(
       (admitted) => {
-        sayStandings(response, admitted.standings);
+        sayStandings(response, admitted.place.standings);
         return accept(deps, order, admitted);
       },
       (refusal: unknown) => replayInsteadOf(refusal, deps, order),
@@ -58,22 +59,25 @@ export function createVideo(deps: CreateVideoDeps): RequestHandler {
 interface Admitted {
   readonly planned: Planned;
   readonly image: InputImage | undefined;
-  readonly standings: readonly CapStanding[];
+  readonly place: CountedPlace;
+  /** As the parser writes it, never as it came: others may read that differently. */
+  readonly webhookUrl: string | undefined;
 }
 
 async function admit(deps: CreateVideoDeps, order: Order): Promise<Admitted> {
-  checkWebhookUrl(deps.app, order.wish);
+  const webhookUrl = webhookUrlOfWish(deps.app, order.wish);
   const pricesNeeded = hasBudget(order.caller.limits);
   const planned = planVideo(deps.app, order.wish, { hasImage: order.reference !== undefined, pricesNeeded });
   await deps.spendCap.check(planned.route);
   const { user = '', priority, queue_ttl_seconds: queueTtlSeconds } = order.wish;
   const { route } = planned;
-  const standings = await standInLine(deps, { caller: order.caller, user, route, priority, queueTtlSeconds });
-  return { planned, image: await imageOf(deps, order), standings };
+  const place = await standInLine(deps, { caller: order.caller, user, route, priority, queueTtlSeconds });
+  const image = await orGiveBack(place, imageOf(deps, order));
+  return { planned, image, place, webhookUrl };
 }
 
-function checkWebhookUrl({ webhooks = noWebhooks }: AppDeps, { webhook_url: url }: VideoWish): void {
-  if (url !== undefined) webhookUrlOf(url, { pointer: '/webhook_url', policy: webhooks.urlPolicy });
+function webhookUrlOfWish({ webhooks = noWebhooks }: AppDeps, { webhook_url: url }: VideoWish): string | undefined {
+  return url === undefined ? url : webhookUrlOf(url, { pointer: '/webhook_url', policy: webhooks.urlPolicy });
 }
 
 async function imageOf(deps: CreateVideoDeps, { reference, tenant, wait }: Order): Promise<InputImage | undefined> {
@@ -87,10 +91,26 @@ interface Accepted {
   readonly replayed: boolean;
 }
 
-async function accept(deps: CreateVideoDeps, order: Order, { planned, image }: Admitted): Promise<Accepted> {
+async function accept(deps: CreateVideoDeps, order: Order, admitted: Admitted): Promise<Accepted> {
+  const { place } = admitted;
+  const accepted = await orGiveBack(place, acceptOrReplay(deps, order, admitted));
+  if (accepted.replayed) place.giveBack();
+  return accepted;
+}
+
+/** Whoever is refused after all has no place in line. */
+async function orGiveBack<Result>(place: CountedPlace, work: Promise<Result>): Promise<Result> {
+  return await work.catch((error: unknown) => {
+    place.giveBack();
+    throw error;
+  });
+}
+
+async function acceptOrReplay(deps: CreateVideoDeps, order: Order, admitted: Admitted): Promise<Accepted> {
   const { id, standing } = await deps.retries.resolve(order);
   if (standing !== undefined) return replayed(standing);
-  const job = newJob({ ...order, id }, planned);
+  const { image } = admitted;
+  const job = { ...newJob({ ...order, id }, admitted), hasBudget: hasBudget(order.caller.limits) };
   const outcome = await acceptWithImage(deps, { job, image, wait: order.wait, isShared: order.tried !== undefined });
   return viewOf(job, outcome);
 }
@@ -98,18 +118,10 @@ async function accept(deps: CreateVideoDeps, order: Order, { planned, image }: A
 /** The catalogue and the cap may have changed since the key's job was accepted: that it was stays true. */
 async function replayInsteadOf(refusal: unknown, deps: CreateVideoDeps, order: Order): Promise<Accepted> {
   if (!(refusal instanceof Problem)) throw refusal;
-  const replay = await findEarlier(deps, order);
+  const replay = await findEarlier(deps, { order, refusal });
   if (replay === undefined) throw refusal;
   if (replay.kind === 'mismatch') throw keyReused();
   return replayed(replay.standing);
-}
-
-async function findEarlier({ app, retries }: CreateVideoDeps, order: Order): Promise<Replay | undefined> {
-  if (order.idempotency !== null) return await order.wait.answered(findReplay(app.pool, order));
-  // A first try has nothing before it, so a flood of them is refused without a question.
-  if ((order.tried?.retry ?? 0) === 0) return undefined;
-  const { standing } = await retries.resolve(order);
-  return standing && { kind: 'replayed', standing };
 }
 
 /** The first answer once more, but for a job that its owner has deleted since: there is nothing to follow any more. */
@@ -118,17 +130,8 @@ function replayed(standing: StandingJob): Accepted {
   return { view: standing, replayed: true };
 }
 
-function newJob({ id, tenant, idempotency, wish }: Order, planned: Planned): NewJob {
-  const {
-    negative_prompt,
-    seed,
-    audio,
-    user,
-    metadata,
-    max_cost_usd,
-    webhook_url,
-    queue_ttl_seconds: queueTtlSeconds,
-  } = wish;
+function newJob({ id, tenant, idempotency, wish }: Order, { planned, webhookUrl }: Admitted): NewJob {
+  const { negative_prompt, seed, audio, user, metadata, max_cost_usd, queue_ttl_seconds: queueTtlSeconds } = wish;
   const { model, seconds, size, route, requested } = planned;
   const request: VideoRequest = {
     prompt: wish.prompt,
@@ -136,7 +139,7 @@ function newJob({ id, tenant, idempotency, wish }: Order, planned: Planned): New
     seconds,
     size,
     priority: wish.priority,
-    ...present({ negative_prompt, seed, audio, user, metadata, max_cost_usd, webhook_url, requested }),
+    ...present({ negative_prompt, seed, audio, user, metadata, max_cost_usd, webhook_url: webhookUrl, requested }),
   };
   return { id, tenant, request, route, inputImage: null, inputUrl: null, queueTtlSeconds, idempotency };
 }

@@ -8,6 +8,7 @@ import { rangeOf } from '../content-range.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import { ownedJobOf, videoNotFound } from '../job-path.ts';
+import { beginLongLived } from '../long-lived.ts';
 import { fieldProblem, Problem } from '../problem.ts';
 import { openAnswered, storeAnswered } from '../store-wait.ts';
 
@@ -68,6 +69,7 @@ async function send(deps: AppDeps, { request, response, content }: Sending): Pro
     throw new Problem('range_not_satisfiable', { headers: { 'content-range': `bytes */${asset.bytes}` } });
   const { body } = await open(deps, asset, range);
   response.status(range === 'whole' ? 200 : 206).set(headersOf(content, range));
+  beginLongLived(response);
   // Whoever takes nothing for so long must not hold a file open for ever.
   response.setTimeout(limits.contentIdleMsMax);
   try {

@@ -5,7 +5,7 @@ import { limits } from '../../domain/limits.ts';
 import { callerOf } from '../caller.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { fieldProblem } from '../problem.ts';
+import { fieldProblem, Problem } from '../problem.ts';
 import { parsed } from '../schemas.ts';
 import { usdOf } from '../video-object.ts';
 
@@ -14,13 +14,23 @@ const dayMs = 86_400_000;
 
 /** `GET /v1/usage`: what a tenant's jobs came to, by the days of UTC in which they were accepted, and what its budgets leave. */
 export function getUsage(deps: Pick<AppDeps, 'pool' | 'reports' | 'clock'>): RequestHandler {
+  const reporting = new Set<string>();
   return async (request, response) => {
     const { from, to, group_by: groupBy } = rangeOf(parsed(usageQuerySchema, request.query), deps.clock());
     const { tenant } = callerOf(request);
     const wait = beginDatabaseWait(limits.usageReadMsMax);
-    const usage = await wait.answered(readUsage(deps.reports ?? deps.pool, { tenant, from, to, groupBy }));
+    // Reports have few connections: one tenant is not to have them all.
+    if (reporting.has(tenant)) throw reportUnderWay();
+    reporting.add(tenant);
+    const reading = readUsage(deps.reports ?? deps.pool, { tenant, from, to, groupBy });
+    const usage = await wait.answered(reading.finally(() => reporting.delete(tenant)));
     response.set('cache-control', 'private, no-cache').json(usageObject({ from, to, groupBy }, usage));
   };
+}
+
+function reportUnderWay(): Problem {
+  const detail = 'A report of yours is being made. Ask again when it is there.';
+  return new Problem('quota_exceeded', { detail, headers: { 'retry-after': '1' } });
 }
 
 interface Range {
@@ -35,7 +45,10 @@ function rangeOf({ from, to, group_by }: z.output<typeof usageQuerySchema>, now:
     (from === undefined ? dayOf(now) : dayOf(Math.min(now, Date.parse(from) + (limits.usageDaysMax - 1) * dayMs)));
   const first = from ?? dayOf(Date.parse(last) - (daysDefault - 1) * dayMs);
   const days = (Date.parse(last) - Date.parse(first)) / dayMs + 1;
-  if (days < 1) throw fieldProblem('invalid_request', '/to', 'This has to be no earlier than `from`.');
+  if (days < 1)
+    throw to === undefined
+      ? fieldProblem('invalid_request', '/from', 'This has to be no later than today, in UTC; or say `to` as well.')
+      : fieldProblem('invalid_request', '/to', 'This has to be no earlier than `from`.');
   if (days > limits.usageDaysMax)
     throw fieldProblem('invalid_request', '/to', `These are ${days} days; ask for ${limits.usageDaysMax} at most.`);
   return { from: first, to: last, group_by };
@@ -80,7 +93,8 @@ function figuresOf(rows: readonly Omit<UsageRow, 'group'>[]) {
 function budgetObject({ limitUsdMicros, committedUsdMicros, startsOn, endsOn }: BudgetView) {
   return {
     limit_usd: usdOf(limitUsdMicros),
-    committed_usd: usdOf(committedUsdMicros),
+    // Of a tenant without a budget nobody keeps count.
+    committed_usd: usdOf(limitUsdMicros === null ? null : committedUsdMicros),
     left_usd: usdOf(limitUsdMicros && Math.max(limitUsdMicros - committedUsdMicros, 0)),
     starts_on: startsOn,
     ends_on: endsOn,

@@ -1,10 +1,11 @@
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import { isFinal, type OwnedJob } from '../../domain/job.ts';
 import { retryAfterSeconds } from '../../domain/progress.ts';
-import { beginDatabaseWait } from '../database-wait.ts';
+import { answeredOrLeft, beginDatabaseWait } from '../database-wait.ts';
 import { entityTagOf, isKnown } from '../entity-tag.ts';
 import { findVideo, type FindVideoDeps } from '../find-video.ts';
 import { ownedJobOf } from '../job-path.ts';
+import { beginLongLived } from '../long-lived.ts';
 import { beginEndWait, type EndWait, type EndWaitDeps, preferredWaitSeconds } from '../prefer-wait.ts';
 import type { VideoObject } from '../video-object.ts';
 
@@ -14,8 +15,9 @@ export function getVideo(deps: FindVideoDeps & EndWaitDeps): RequestHandler<{ id
     const owned = ownedJobOf(request);
     const seconds = preferredWaitSeconds(request);
     const wait = beginDatabaseWait();
-    const ending = seconds > 0 ? await wait.answered(beginEndWait(deps, { owned, seconds, response })) : undefined;
-    const video = await findWaiting(deps, owned, ending).finally(() => ending?.leave());
+    const ending =
+      seconds > 0 ? await answeredOrLeft(wait, beginEndWait(deps, { owned, seconds, response })) : undefined;
+    const video = await findWaiting(deps, { owned, ending, response }).finally(() => ending?.leave());
     if (ending !== undefined) response.set('preference-applied', `wait=${seconds}`);
     response.set('cache-control', 'private, no-cache').vary('prefer');
     if (!isFinal(video.status))
@@ -28,10 +30,17 @@ export function getVideo(deps: FindVideoDeps & EndWaitDeps): RequestHandler<{ id
   };
 }
 
+interface Waiting {
+  readonly owned: OwnedJob;
+  readonly ending: EndWait | undefined;
+  readonly response: Response;
+}
+
 /** What is not over is read again when it may be. */
-async function findWaiting(deps: FindVideoDeps, owned: OwnedJob, ending: EndWait | undefined): Promise<VideoObject> {
+async function findWaiting(deps: FindVideoDeps, { owned, ending, response }: Waiting): Promise<VideoObject> {
   const video = await findVideo(deps, { owned, wait: beginDatabaseWait() });
   if (ending === undefined || isFinal(video.status)) return video;
+  beginLongLived(response);
   await ending.over();
   return await findVideo(deps, { owned, wait: beginDatabaseWait() });
 }

@@ -9,7 +9,7 @@ import { pageOf } from '../webhook-request.ts';
 /** `GET /v1/webhook_endpoints`, oldest first. */
 export function listWebhookEndpoints({ pool }: Pick<AppDeps, 'pool'>): RequestHandler {
   return async (request, response) => {
-    const { after, limit } = pageOf(request);
+    const { after, limit } = pageOf(request, 'endpoint');
     const { tenant } = callerOf(request);
     const found = await beginDatabaseWait().answered(listEndpoints(pool, { tenant, after, count: limit + 1 }));
     response.json(

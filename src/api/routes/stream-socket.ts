@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { isJobId, type OwnedJob } from '../../domain/job.ts';
 import { limits } from '../../domain/limits.ts';
 import { callerOf } from '../caller.ts';
-import { beginDatabaseWait } from '../database-wait.ts';
+import { answeredOrLeft, beginDatabaseWait } from '../database-wait.ts';
+import { loadEventCursors } from '../event-cursors.ts';
 import { followJob } from '../follow-job.ts';
 import { followTenant } from '../follow-tenant.ts';
 import { videoNotFound } from '../job-path.ts';
@@ -13,7 +14,7 @@ import type { StreamDeps } from '../stream-deps.ts';
 import type { StreamPlace } from '../streams.ts';
 import { takeUpgrade } from '../upgrade.ts';
 import { openSocket, type SocketConnection } from '../websocket.ts';
-import { createEventCursors, tenantEventObject } from './stream-events.ts';
+import { tenantEventObject } from './stream-events.ts';
 import { eventObject } from './stream-video-events.ts';
 
 /**
@@ -27,6 +28,7 @@ export function streamSocket(deps: StreamDeps): RequestHandler {
         detail: 'Open this path as a WebSocket; GET /v1/events tells the same over plain HTTP.',
         headers: { upgrade: 'websocket' },
       });
+    refuseUnlessHandshake(request);
     const { tenant } = callerOf(request);
     const { video, after } = parsed(streamQuerySchema, request.query);
     const owned = ownedJobOf(request, video);
@@ -39,6 +41,17 @@ export function streamSocket(deps: StreamDeps): RequestHandler {
       throw error;
     }
   };
+}
+
+/** What RFC 6455 (4.2.1) wants of the client, asked while the refusal can be an answer of ours. */
+function refuseUnlessHandshake(request: Request): void {
+  if (!/^(8|13)$/.test(request.get('sec-websocket-version') ?? ''))
+    throw new Problem('upgrade_required', {
+      detail: 'Open this path as a WebSocket of version 13.',
+      headers: { upgrade: 'websocket', 'sec-websocket-version': '13' },
+    });
+  if (!/^[+/0-9A-Za-z]{22}==$/.test(request.get('sec-websocket-key') ?? ''))
+    throw fieldProblem('invalid_request', '/sec-websocket-key', 'This has to be 16 bytes in base64.');
 }
 
 interface Connecting {
@@ -69,9 +82,9 @@ interface Telling {
 
 async function tellTenant(deps: StreamDeps, { tenant, after, open }: Telling & { tenant: string }): Promise<void> {
   const wait = beginDatabaseWait();
-  const cursors = createEventCursors(await wait.answered(deps.cursors.load()), tenant);
-  const position = after === undefined ? undefined : cursors.open(after, '/after');
-  const story = await wait.answered(followTenant(deps, { tenant, after: position }));
+  const cursors = await loadEventCursors(deps, { tenant, wait });
+  const position = after === undefined ? undefined : await cursors.open(after, '/after');
+  const story = await answeredOrLeft(wait, followTenant(deps, { tenant, after: position }));
   const socket = await open();
   if (socket === undefined) return story.leave();
   socket.onClose(() => story.leave());

@@ -3,6 +3,7 @@ import type { JobEvent } from '../../db/read-jobs.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { followJob } from '../follow-job.ts';
 import { ownedJobOf } from '../job-path.ts';
+import { beginLongLived } from '../long-lived.ts';
 import { fieldProblem } from '../problem.ts';
 import { lastEventIdOf, openSse } from '../sse.ts';
 import type { StreamDeps } from '../stream-deps.ts';
@@ -22,6 +23,7 @@ export function streamVideoEvents(deps: StreamDeps): RequestHandler<{ id: string
       return void response.type('text/event-stream').end();
     }
     response.once('close', () => story.leave());
+    beginLongLived(response);
     const sse = openSse(response, deps.connectionOf(request));
     place.open(sse);
     story.tell({

@@ -3,6 +3,7 @@ import { findEndpoint } from '../../db/webhook-endpoints.ts';
 import { findDelivery, listDeliveries, listTries, repeatDelivery } from '../../db/webhook-log.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
+import { Problem } from '../problem.ts';
 import { deliveryObject, loggedDelivery, pageObject } from '../webhook-objects.ts';
 import {
   deliveryNotFound,
@@ -19,7 +20,7 @@ type Deps = Pick<AppDeps, 'pool'>;
 export function listWebhookDeliveries({ pool }: Deps): RequestHandler<{ id: string }> {
   return async (request, response) => {
     const owned = ownedEndpointOf(request);
-    const { after, limit } = pageOf(request);
+    const { after, limit } = pageOf(request, 'delivery');
     const wait = beginDatabaseWait();
     if ((await wait.answered(findEndpoint(pool, owned))) === undefined) throw endpointNotFound();
     const asked = { tenant: owned.tenant, endpoint: owned.id, after, count: limit + 1 };
@@ -44,6 +45,7 @@ export function redeliverWebhook({ pool }: Deps): RequestHandler<{ id: string }>
     const again = { ...ownedDeliveryOf(request), as: newDeliveryId() };
     const delivery = await beginDatabaseWait().answered(repeatDelivery(pool, again));
     if (delivery === undefined) throw deliveryNotFound();
+    if (delivery === 'under_way') throw new Problem('webhook_redelivery_under_way');
     response.status(202).set('location', `/v1/webhook_deliveries/${delivery.id}`);
     response.json(deliveryObject(delivery));
   };
