@@ -1,5 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createPool } from '../src/db/pool.ts';
+import { grantPass } from '../src/dispatch/grant-pass.ts';
 import { noiseWarning } from './cpu.ts';
 import { percentilesOf } from './histogram.ts';
 import { countLost, idsFileOf, offerLoad } from './load.ts';
@@ -19,11 +22,13 @@ const warmUpSeconds = 3;
 const videos = 3_000;
 const seedingRate = 500;
 
-/** `GET /v1/videos/{id}` beside `POST /v1/videos`: an API and Postgres, two open loops, no worker. */
+/** `GET /v1/videos/{id}` beside `POST /v1/videos`: an API, Postgres and a dispatcher with a full account; two open loops. */
 export async function benchRead(options: ReadOptions, say: (line: string) => void): Promise<object> {
   const stage = await openStage({ temporal: false });
+  let line: Line | undefined;
   try {
     const api = await startSpillway(stage, 'api');
+    line = keepLine(stage);
     const programs = [api];
     const { postsPerSecond, readsPerSecond, seconds } = options;
     await offerLoad(stage, {
@@ -52,8 +57,35 @@ export async function benchRead(options: ReadOptions, say: (line: string) => voi
     const { p99 } = percentilesOf(reads.report.latenciesMs);
     return { bench: 'read', figure: rounded(p99), unit: 'ms', errors: errors.length, lost };
   } finally {
+    await line?.close();
     await stage.stop();
   }
+}
+
+interface Line {
+  close(): Promise<void>;
+}
+
+const passEveryMs = 250;
+
+/** What a worker does whose account is full: takes into the line who arrives, so that there are places to tell. */
+function keepLine(stage: Stage): Line {
+  const onError = (): undefined => undefined;
+  const pool = createPool({ url: stage.databaseUrl, connectionsMax: 1, name: 'bench-line', onError });
+  const stop = new AbortController();
+  const passes = (async () => {
+    while (!stop.signal.aborted) {
+      await grantPass({ pool, submittingMax: 1, startSlots: () => 0 });
+      await sleep(passEveryMs);
+    }
+  })();
+  return {
+    async close() {
+      stop.abort();
+      await passes;
+      await pool.end();
+    },
+  };
 }
 
 function planOf(stage: Stage): Omit<LoadPlan, 'ratePerSecond' | 'seconds'> {

@@ -1,10 +1,9 @@
-import { findPlace } from '../db/place.ts';
 import { findJob, type JobView } from '../db/read-jobs.ts';
 import type { JobId, OwnedJob } from '../domain/job.ts';
 import type { DatabaseWait } from './database-wait.ts';
 import type { AppDeps } from './deps.ts';
 import { videoNotFound } from './job-path.ts';
-import type { JobReader } from './job-reader.ts';
+import type { JobReader, PlaceReader } from './job-reader.ts';
 import type { LineViews } from './line-views.ts';
 import type { QueueContext } from './queue-object.ts';
 import { isOver, type SpendCap } from './spend-cap.ts';
@@ -25,6 +24,7 @@ export async function findOwnJob({ pool }: Pick<AppDeps, 'pool'>, { owned, wait 
 
 export interface FindVideoDeps extends Pick<AppDeps, 'pool' | 'servedBySimulator'> {
   readonly jobs: JobReader;
+  readonly places: PlaceReader;
   readonly spendCap: SpendCap;
   readonly lines: LineViews;
 }
@@ -54,10 +54,10 @@ interface PlaceQuery {
   readonly pool: string;
 }
 
-async function findQueue({ pool, spendCap, lines }: FindVideoDeps, query: PlaceQuery): Promise<QueueContext> {
+async function findQueue({ places, spendCap, lines }: FindVideoDeps, query: PlaceQuery): Promise<QueueContext> {
   const { id, wait } = query;
   const [place, leftUsdMicros] = await Promise.all([
-    wait.answered(findPlace(pool, id)),
+    wait.answered(places.read(id)),
     wait.answered(spendCap.leftUsdMicros()),
   ]);
   const line = await wait.answered(lines.read(place?.pool ?? query.pool));

@@ -8,7 +8,7 @@ import { createByteBudget } from './byte-budget.ts';
 import { createClientTokens } from './client-token.ts';
 import type { AppDeps } from './deps.ts';
 import type { FindVideoDeps } from './find-video.ts';
-import { createJobReader } from './job-reader.ts';
+import { createJobReader, createPlaceReader } from './job-reader.ts';
 import { createLineViews } from './line-views.ts';
 import { type ApiMetrics, createApiMetrics, registerAdmissionMetrics } from './metrics.ts';
 import { createQueueGate, noJobCaps } from './queue-caps.ts';
@@ -48,7 +48,7 @@ export function createParts(app: AppDeps): Parts {
   const authenticator = createAuthenticator({ app, tokens });
   const spendCap = createSpendCap(pool, clock);
   const lines = createLineViews(pool, clock);
-  const find = { ...app, spendCap, lines, jobs: createJobReader(pool) };
+  const find = { ...app, spendCap, lines, jobs: createJobReader(pool), places: createPlaceReader(pool) };
   const streaming = createStreamDeps({ find, clock, authenticator, metrics });
   const accept = {
     app,

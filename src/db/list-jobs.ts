@@ -2,6 +2,7 @@ import type { JobId, JobPhase, OwnedJob } from '../domain/job.ts';
 import { limits } from '../domain/limits.ts';
 import type { Database } from './pool.ts';
 import { type JobView, selectJobs } from './read-jobs.ts';
+import { withRoutes, type WithRouteText } from './remembered-route.ts';
 
 /** A page of a tenant's jobs, in the order of their acceptance, which is that of their ids. */
 export interface JobPage {
@@ -18,14 +19,14 @@ export interface JobPage {
 export async function listJobs(db: Database, page: JobPage): Promise<readonly JobView[]> {
   const { tenant, order, after, count, phase, model } = page;
   const keysMax = count <= shortMax ? shortMax : limits.listedMax + 1;
-  const { rows } = await db.query<JobView>({
+  const { rows } = await db.query<WithRouteText<JobView>>({
     name: `list_jobs_${order}_${keysMax}`,
     text: `${selectJobs}
            JOIN (SELECT id FROM (${keysOf(order, keysMax)}) AS keys LIMIT $3) AS page USING (id)
            ORDER BY jobs.id ${order}`,
     values: [tenant, after ?? endOf[order], count, phase ?? null, model ?? null],
   });
-  return rows;
+  return withRoutes<JobView>(rows);
 }
 
 /** What most pages have, and one more to know whether there is more. */
@@ -60,22 +61,22 @@ function keysOf(order: JobPage['order'], keysMax: number): string {
 
 /** Jobs by their ids, whosoever they are, in no order: for streams, whose readers were found to be their owners. */
 export async function findJobs(db: Database, ids: readonly JobId[]): Promise<readonly JobView[]> {
-  const { rows } = await db.query<JobView>({
+  const { rows } = await db.query<WithRouteText<JobView>>({
     name: 'find_jobs',
     text: `${selectJobs}
            WHERE jobs.id = ANY($1::text[])`,
     values: [ids],
   });
-  return rows;
+  return withRoutes<JobView>(rows);
 }
 
 /** Jobs as their owners name them, in no order. */
 export async function findOwnJobs(db: Database, jobs: readonly OwnedJob[]): Promise<readonly JobView[]> {
-  const { rows } = await db.query<JobView>({
+  const { rows } = await db.query<WithRouteText<JobView>>({
     name: 'find_own_jobs',
     text: `${selectJobs}
            JOIN unnest($1::text[], $2::text[]) AS asked(id, tenant) ON asked.id = jobs.id AND asked.tenant = jobs.tenant`,
     values: [jobs.map(({ id }) => id), jobs.map(({ tenant }) => tenant)],
   });
-  return rows;
+  return withRoutes<JobView>(rows);
 }

@@ -7,6 +7,7 @@ import { lanesOf, millis } from './sql.ts';
 
 /** A ticket that waits, and where: all of it read without a lock, and in as many pages however long the line is. */
 export interface WaitingPlace {
+  readonly job: JobId;
   readonly pool: string;
   readonly target: string;
   readonly tenant: string;
@@ -37,15 +38,16 @@ const inLine = `${ofLine('tickets')} AND tickets.priority = mine.priority AND ti
 const arrivalsReadMax = 5_000;
 
 /**
- * Where the waiting ticket of a job stands. Undefined: it has none, or one that yields to everybody. `active` is asked only
+ * Where the waiting tickets of jobs stand; those that have none, or one that yields to everybody, are left out. `active` is asked only
  * of what was found, so that the planner, who may have seen an empty table, has no index to go by but the key. Nor does he
  * know what tickets are limited to: then he expects a tenth of them, and the index that has them in order is the cheapest
  * way, where for a number close to theirs it would look as well to read and sort them all.
  */
-export async function findPlace(db: Database, jobId: JobId): Promise<WaitingPlace | undefined> {
+export async function findPlaces(db: Database, jobs: readonly JobId[]): Promise<readonly WaitingPlace[]> {
   const { rows } = await db.query<WaitingPlace>({
-    name: 'find_place',
-    text: `SELECT mine.pool, mine.target_name AS target, mine.tenant,
+    name: 'find_places',
+    text: `SELECT place.* FROM unnest($1::text[]) AS asked(job) CROSS JOIN LATERAL (
+           SELECT mine.job, mine.pool, mine.target_name AS target, mine.tenant,
                   mine.priority AS class,
                   coalesce((SELECT weight FROM tenants WHERE tenants.id = mine.tenant), 1) AS weight,
                   mine.price_usd_micros::float8 AS "priceUsdMicros",
@@ -102,8 +104,10 @@ export async function findPlace(db: Database, jobId: JobId): Promise<WaitingPlac
                ORDER BY accepted_at NULLS FIRST, id LIMIT (SELECT ${limits.placesBehindCountedMax})
              ) AS after
            ) AS behind
-           WHERE mine.job = $1 AND mine.kind <> 'overlap'`,
-    values: [jobId],
+           WHERE mine.job = asked.job AND mine.kind <> 'overlap'
+           -- One after the other, as the planner would have it for one.
+           OFFSET 0) AS place`,
+    values: [jobs],
   });
-  return rows[0];
+  return rows;
 }

@@ -3,6 +3,7 @@ import type { JobId, JobPhase, OwnedJob } from '../domain/job.ts';
 import type { Route } from '../domain/route.ts';
 import type { VideoRequest } from '../domain/video-request.ts';
 import type { Database } from './pool.ts';
+import { withRoutes, type WithRouteText } from './remembered-route.ts';
 import { millis } from './sql.ts';
 import type { Resolution } from './unknown-attempts.ts';
 
@@ -55,7 +56,7 @@ const assetColumn = `CASE WHEN stored.key IS NOT NULL THEN jsonb_build_object(
                     'isGone', stored.removed_at IS NOT NULL OR stored.expires_at <= clock_timestamp()) END AS asset`;
 
 /** SQL that reads jobs as `JobView`s, but for those that were deleted, up to its condition: one by one here, by the page in list-jobs.ts. */
-export const selectJobs = `SELECT jobs.id, jobs.tenant, jobs.phase, jobs.model, jobs.request, jobs.route, jobs.failure,
+export const selectJobs = `SELECT jobs.id, jobs.tenant, jobs.phase, jobs.model, jobs.request, jobs.route::text AS route, jobs.failure,
                   jobs.event_seq AS "eventSeq",
                   ${millis('jobs.accepted_at')} AS "acceptedAt", ${millis('jobs.finished_at')} AS "finishedAt",
                   ${millis('coalesce(jobs.finished_at, clock_timestamp()) - jobs.started_at')} AS "elapsedMs",
@@ -71,13 +72,13 @@ export const selectJobs = `SELECT jobs.id, jobs.tenant, jobs.phase, jobs.model, 
            ${joinAsset}`;
 
 export async function findJob(db: Database, job: OwnedJob): Promise<JobView | undefined> {
-  const { rows } = await db.query<JobView>({
+  const { rows } = await db.query<WithRouteText<JobView>>({
     name: 'find_job',
     text: `${selectJobs}
            WHERE jobs.id = $1 AND jobs.tenant = $2`,
     values: [job.id, job.tenant],
   });
-  return rows[0];
+  return withRoutes<JobView>(rows)[0];
 }
 
 export interface JobEvent {

@@ -147,8 +147,8 @@ export const limits = {
   requestLeaseMsMax: 300,
 
   /** Requests under way in one API process: at most, and however late it is; see domain/in-flight-limit.ts. */
-  inFlightMax: 1_000,
-  inFlightMin: 192,
+  inFlightMax: 500,
+  inFlightMin: 100,
   inFlightGrowthPerSecond: 400,
   /** Of the limit, that is kept at least when it is made smaller. */
   inFlightShareMin: 0.5,
@@ -312,8 +312,8 @@ export const limits = {
   plannedSecondsMax: 7 * 24 * 3_600,
 
   /** Jobs that one statement reads for as many requests, and such statements at once. */
-  jobsReadMax: 100,
-  jobReadFlightsMax: 3,
+  batchReadMax: 100,
+  batchReadFlightsMax: 3,
   /** Videos of one page of a list. */
   listedMax: 100,
   listedDefault: 20,

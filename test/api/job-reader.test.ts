@@ -15,7 +15,9 @@ function open() {
   const query = (config: { values: [readonly string[], readonly string[]] }): Promise<{ rows: object[] }> =>
     new Promise((resolve, reject) => {
       const [ids, tenants] = config.values;
-      const rows = ids.map((id, index) => ({ id, tenant: tenants[index] })).filter(({ id }) => !id.startsWith('no'));
+      const rows = ids
+        .map((id, index) => ({ id, tenant: tenants[index], route: '[]' }))
+        .filter(({ id }) => !id.startsWith('no'));
       statements.push({ ids, answer: () => resolve({ rows }), fail: () => reject(new Error('away')) });
     });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one form of calls that our statements use
@@ -53,20 +55,20 @@ test('who comes while a statement is under way is not told what that one has see
 
 test('no more statements than may are under way, and what waits meanwhile goes with the next', async () => {
   const { statements, reader } = open();
-  for (let flight = 0; flight < limits.jobReadFlightsMax; flight += 1) {
+  for (let flight = 0; flight < limits.batchReadFlightsMax; flight += 1) {
     void reader.read(job(`first-${flight}`));
     await turn();
   }
-  const waiting = Array.from({ length: limits.jobsReadMax + 1 }, (_, index) => reader.read(job(`${index}`)));
+  const waiting = Array.from({ length: limits.batchReadMax + 1 }, (_, index) => reader.read(job(`${index}`)));
   await turn();
-  expect(statements).toHaveLength(limits.jobReadFlightsMax);
+  expect(statements).toHaveLength(limits.batchReadFlightsMax);
   statements[0]?.answer();
   statements[1]?.answer();
   await turn();
   await turn();
-  expect(statements.slice(limits.jobReadFlightsMax).map(({ ids }) => ids.length)).toEqual([limits.jobsReadMax, 1]);
+  expect(statements.slice(limits.batchReadFlightsMax).map(({ ids }) => ids.length)).toEqual([limits.batchReadMax, 1]);
   for (const statement of statements) statement.answer();
-  expect(await Promise.all(waiting)).toHaveLength(limits.jobsReadMax + 1);
+  expect(await Promise.all(waiting)).toHaveLength(limits.batchReadMax + 1);
 });
 
 test('a statement that fails is the fault of no other', async () => {

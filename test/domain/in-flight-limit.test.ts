@@ -10,8 +10,8 @@ function after(samples: number, { lagMs, from }: { lagMs: number; from: number }
 }
 
 test('a process that is a little late takes on a little less, and one that is very late half as much', () => {
-  expect(after(1, { lagMs: 40, from: limits.inFlightMax })).toBe(750);
-  expect(after(1, { lagMs: 5_000, from: limits.inFlightMax })).toBe(500);
+  expect(after(1, { lagMs: 40, from: limits.inFlightMax })).toBe(limits.inFlightMax * 0.75);
+  expect(after(1, { lagMs: 5_000, from: limits.inFlightMax })).toBe(limits.inFlightMax / 2);
 });
 
 test('one that stays late takes on little within a second, and never nothing', () => {

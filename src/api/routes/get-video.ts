@@ -26,7 +26,11 @@ export function getVideo(deps: FindVideoDeps & EndWaitDeps): RequestHandler<{ id
     const entityTag = entityTagOf(body);
     response.set('etag', entityTag);
     if (isKnown(request, entityTag)) response.status(304).end();
-    else response.type('application/json').send(body);
+    else
+      response
+        .setHeader('content-type', 'application/json; charset=utf-8')
+        .setHeader('content-length', Buffer.byteLength(body))
+        .end(body);
   };
 }
 
