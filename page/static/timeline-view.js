@@ -14,6 +14,7 @@ export function createTimelineView() {
   let shownId;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  let reads = 0;
 
   return { show, refresh };
 
@@ -38,9 +39,11 @@ export function createTimelineView() {
     timer = undefined;
     const id = shownId;
     if (id === undefined) return;
+    const turn = (reads += 1);
     try {
       const { body } = await call(`/v1/videos/${id}/timeline`);
-      if (id === shownId) render(body);
+      // An answer that was overtaken knows less than what is shown.
+      if (id === shownId && turn === reads) render(body);
     } catch {
       // It is a side show: the next event asks again, and what is shown stays.
     }

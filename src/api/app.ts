@@ -8,9 +8,9 @@ import { rateLimit } from './middleware/rate-limit.ts';
 import { requestId } from './middleware/request-id.ts';
 import { addPages, addPermittedRoutes } from './open-routes.ts';
 import { createParts } from './parts.ts';
-import { answerProblems, Problem } from './problem.ts';
+import { answerProblems, Problem } from './problems/problem.ts';
 import { addVideoRoutes } from './video-routes.ts';
-import { addWebhookRoutes } from './webhook-routes.ts';
+import { addWebhookRoutes } from './webhooks/webhook-routes.ts';
 
 export interface App {
   readonly handler: RequestListener;

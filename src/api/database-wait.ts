@@ -1,5 +1,5 @@
 import { limits } from '../domain/limits.ts';
-import { temporaryProblem } from './problem.ts';
+import { temporaryProblem } from './problems/problem.ts';
 
 /** There was no answer from the database, or one that says nothing of the request. Another try may succeed. */
 class DatabaseSilentError extends Error {

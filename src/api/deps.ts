@@ -6,8 +6,8 @@ import type { Database } from '../db/pool.ts';
 import type { JobId } from '../domain/job.ts';
 import type { VideoProvider } from '../providers/provider.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import type { JobCaps } from './queue-caps.ts';
-import type { WebhookDeps } from './webhook-deps.ts';
+import type { JobCaps } from './accept/queue-caps.ts';
+import type { WebhookDeps } from './webhooks/webhook-deps.ts';
 
 /** Everything that the API needs of the world. */
 export interface AppDeps {

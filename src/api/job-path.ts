@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import { isJobId, type OwnedJob } from '../domain/job.ts';
-import { callerOf } from './caller.ts';
-import { fieldProblem, Problem } from './problem.ts';
+import { callerOf } from './auth/caller.ts';
+import { fieldProblem, Problem } from './problems/problem.ts';
 
 /** The job that a path names. It may not exist, but its id is one. */
 export function ownedJobOf(request: Request<{ id: string }>): OwnedJob {

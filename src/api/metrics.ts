@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Admission } from './admission.ts';
+import type { Admission } from './load/admission.ts';
 
 export interface ApiMetrics {
   readonly accepts: Counter<'replayed'>;

@@ -1,25 +1,25 @@
 import { leaseRequests } from '../db/rates.ts';
 import { findClientTokenSecret, findUrlSecret } from '../db/signing-keys.ts';
 import { limits } from '../domain/limits.ts';
-import { createAcceptor } from './accept-jobs.ts';
-import { type Admission, createAdmission } from './admission.ts';
-import { type Authenticator, createAuthenticator } from './authenticator.ts';
-import { createByteBudget } from './byte-budget.ts';
-import { createClientTokens } from './client-token.ts';
+import { createAcceptor } from './accept/accept-jobs.ts';
+import { type Admission, createAdmission } from './load/admission.ts';
+import { type Authenticator, createAuthenticator } from './auth/authenticator.ts';
+import { createByteBudget } from './input/byte-budget.ts';
+import { createClientTokens } from './auth/client-token.ts';
 import type { AppDeps } from './deps.ts';
-import type { FindVideoDeps } from './find-video.ts';
-import { createJobReader, createPlaceReader } from './job-reader.ts';
-import { createLineViews } from './line-views.ts';
+import type { FindVideoDeps } from './reading/find-video.ts';
+import { createJobReader, createPlaceReader } from './reading/job-reader.ts';
+import { createLineViews } from './reading/line-views.ts';
 import { type ApiMetrics, createApiMetrics, registerAdmissionMetrics } from './metrics.ts';
-import { createQueueGate, noJobCaps } from './queue-caps.ts';
-import { createWaitGate } from './queue-wait.ts';
-import { createRequestQuota, type RequestQuota } from './request-quota.ts';
-import { createRetryInference } from './retry-inference.ts';
+import { createQueueGate, noJobCaps } from './accept/queue-caps.ts';
+import { createWaitGate } from './accept/queue-wait.ts';
+import { createRequestQuota, type RequestQuota } from './load/request-quota.ts';
+import { createRetryInference } from './accept/retry-inference.ts';
 import type { CreateVideoDeps } from './routes/create-video.ts';
-import { createSpendCap } from './spend-cap.ts';
-import { createStreamDeps, type StreamDeps } from './stream-deps.ts';
-import { createUploadKeeper } from './upload-keeper.ts';
-import { createUploadSigner, type UploadSigner } from './upload-signer.ts';
+import { createSpendCap } from './accept/spend-cap.ts';
+import { createStreamDeps, type StreamDeps } from './streams/stream-deps.ts';
+import { createUploadKeeper } from './input/upload-keeper.ts';
+import { createUploadSigner, type UploadSigner } from './input/upload-signer.ts';
 
 /** What one process of the API has in memory and shares between its requests. */
 export interface Parts {

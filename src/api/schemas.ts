@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { priorities } from '../domain/job.ts';
 import { limits } from '../domain/limits.ts';
 import { pictureTypes } from '../domain/picture.ts';
-import { type FieldError, Problem } from './problem.ts';
-import { escapePointer } from './text-check.ts';
+import { type FieldError, Problem } from './problems/problem.ts';
+import { escapePointer } from './input/text-check.ts';
 
 /** What a caller wishes, without the picture, before the catalogue has chosen. */
 export type VideoWish = z.output<typeof videoWishSchema>;

@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { answerClientError } from './client-error.ts';
-import { serveUpgrades } from './upgrade.ts';
+import { answerClientError } from './problems/client-error.ts';
+import { serveUpgrades } from './streams/upgrade.ts';
 
 /**
  * The timeouts of a server that is met by slow, broken and hostile clients. Idle connections outlive a load balancer's

@@ -2,7 +2,7 @@ import { limits } from '../domain/limits.ts';
 import type { ByteRange, ObjectStore, OpenedObject } from '../storage/object-store.ts';
 import { type ObjectQuery, openInTime, readObject, type ReadObject } from '../storage/read-object.ts';
 import { within } from './database-wait.ts';
-import { temporaryProblem } from './problem.ts';
+import { temporaryProblem } from './problems/problem.ts';
 
 /** Waits for the object store; one that can't answer is a 503 and not a fault. */
 export async function storeAnswered<Result>(work: Promise<Result>): Promise<Result> {

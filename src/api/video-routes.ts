@@ -4,7 +4,7 @@ import { limitUploads } from './middleware/limit-uploads.ts';
 import { methodNotAllowed } from './middleware/method-not-allowed.ts';
 import { absentCalls } from './openapi/absent-calls.ts';
 import type { Parts } from './parts.ts';
-import { readJsonBytes } from './read-body.ts';
+import { readJsonBytes } from './input/read-body.ts';
 import { cancelVideo } from './routes/cancel-video.ts';
 import { createUpload } from './routes/create-upload.ts';
 import { createVideo } from './routes/create-video.ts';

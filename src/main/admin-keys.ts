@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { apiKeyText, isKeyId, newApiKey, parseApiKey, secretSha256 } from '../api/api-key.ts';
+import { apiKeyText, isKeyId, newApiKey, parseApiKey, secretSha256 } from '../api/auth/api-key.ts';
 import { insertKey, listKeys, revokeKey } from '../db/api-keys.ts';
 import { inTransaction } from '../db/pool.ts';
 import { lockTenant } from '../db/tenants.ts';

@@ -4,7 +4,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { afterEach, expect, test } from 'vitest';
 import { createApiMetrics } from '../../src/api/metrics.ts';
-import { beginLongLived } from '../../src/api/long-lived.ts';
+import { beginLongLived } from '../../src/api/load/long-lived.ts';
 import { accessLog } from '../../src/api/middleware/access-log.ts';
 import { listen, type RunningServer } from '../../src/api/server.ts';
 import { until } from '../support/until.ts';

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createOpsApp } from '../../src/api/ops-app.ts';
-import { problemKinds } from '../../src/api/problem-kinds.ts';
+import { problemKinds } from '../../src/api/problems/problem-kinds.ts';
 import { createServer, listen } from '../../src/api/server.ts';
 import { createPool } from '../../src/db/pool.ts';
 import { type ApiBench, openApiBench } from './api-bench.ts';

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { v7 as uuidv7 } from 'uuid';
-import { apiKeyText, newApiKey } from '../../src/api/api-key.ts';
+import { apiKeyText, newApiKey } from '../../src/api/auth/api-key.ts';
 import { revokeKey } from '../../src/db/api-keys.ts';
 import { limits } from '../../src/domain/limits.ts';
 import { intercept } from '../db/intercept.ts';

@@ -1,4 +1,4 @@
-import { apiKeyText, newApiKey, secretSha256 } from '../../src/api/api-key.ts';
+import { apiKeyText, newApiKey, secretSha256 } from '../../src/api/auth/api-key.ts';
 import { insertKey } from '../../src/db/api-keys.ts';
 import { insertTenant, type TenantChange, updateTenant } from '../../src/db/tenants.ts';
 import type { Scope } from '../../src/domain/tenant.ts';

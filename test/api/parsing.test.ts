@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { createLimiter } from '../../src/api/check-limiter.ts';
-import { objectOfForm } from '../../src/api/form-fields.ts';
-import { canonicalJson } from '../../src/api/idempotency.ts';
-import { splitImage } from '../../src/api/image-reference.ts';
-import { measureJson } from '../../src/api/measure-json.ts';
-import { Problem } from '../../src/api/problem.ts';
-import { parseJsonObject } from '../../src/api/read-json.ts';
+import { objectOfForm } from '../../src/api/input/form-fields.ts';
+import { canonicalJson } from '../../src/api/accept/idempotency.ts';
+import { splitImage } from '../../src/api/input/image-reference.ts';
+import { measureJson } from '../../src/api/input/measure-json.ts';
+import { Problem } from '../../src/api/problems/problem.ts';
+import { parseJsonObject } from '../../src/api/input/read-json.ts';
 import { parseVideoWish } from '../../src/api/schemas.ts';
-import { findTextFault } from '../../src/api/text-check.ts';
+import { findTextFault } from '../../src/api/input/text-check.ts';
 
 /** The problem that something throws, as its code and the fields it names. */
 function problemOf(action: () => unknown): [string, ...string[]] {

@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Acceptor, type AcceptOutcome, createAcceptor } from '../../src/api/accept-jobs.ts';
+import { type Acceptor, type AcceptOutcome, createAcceptor } from '../../src/api/accept/accept-jobs.ts';
 import { insertJobs, type NewJob } from '../../src/db/accept.ts';
 import { requestCancel } from '../../src/db/cancel.ts';
 import type { Database } from '../../src/db/pool.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forgetDepths } from '../../src/db/depths.ts';
 import { readLine, type StoredLine } from '../../src/db/line.ts';
 import { findPlaces } from '../../src/db/place.ts';
-import { queueOf } from '../../src/api/queue-object.ts';
+import { queueOf } from '../../src/api/reading/queue-object.ts';
 import { target } from '../db/ledger-bench.ts';
 import { limits } from '../../src/domain/limits.ts';
 import { createDispatchBench, type DispatchBench } from './dispatch-bench.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseApiKey } from '../../src/api/api-key.ts';
+import { parseApiKey } from '../../src/api/auth/api-key.ts';
 import { findActiveKeys } from '../../src/db/api-keys.ts';
 import { findTenant } from '../../src/db/tenants.ts';
 import { admin } from '../../src/main/admin.ts';

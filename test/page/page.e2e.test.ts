@@ -100,9 +100,9 @@ describe.skipIf(chromiumPath === undefined)('in a browser', () => {
     await untilHolds(page, 'document.querySelector("#player").readyState >= 2');
     await page.evaluate('document.querySelector("#player").play()');
     await untilHolds(page, 'document.querySelector("#player").currentTime > 0.1');
-    expect(await page.locator('#timeline').innerText()).toMatch(
-      /in line[^]*sent to wavespeed[^]*has made it[^]*Done\./,
-    );
+    // It is read a moment after the last event.
+    const story = /in line[^]*sent to wavespeed[^]*has made it[^]*Done\./;
+    await page.locator('#timeline', { hasText: story }).waitFor();
     const facts = await page.locator('#facts').innerText();
     expect(facts).toMatch(/simulator/);
     expect(facts).toMatch(/\$\d/);

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
-import { findCaller } from '../caller.ts';
-import { isLongLived } from '../long-lived.ts';
+import { findCaller } from '../auth/caller.ts';
+import { isLongLived } from '../load/long-lived.ts';
 import type { ApiMetrics } from '../metrics.ts';
 
 export interface AccessLogDeps {

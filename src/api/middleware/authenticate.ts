@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import type { Authenticator } from '../authenticator.ts';
-import { setCaller } from '../caller.ts';
+import type { Authenticator } from '../auth/authenticator.ts';
+import { setCaller } from '../auth/caller.ts';
 
 /** Nobody gets past without a key, a client token or the right of this machine. Mounted before everything that is a tenant's. */
 export function authenticate(authenticator: Authenticator): RequestHandler {

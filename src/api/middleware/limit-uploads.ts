@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import { limits } from '../../domain/limits.ts';
-import type { ByteBudget } from '../byte-budget.ts';
-import { jsonWithImageBytesMax } from '../read-json.ts';
+import type { ByteBudget } from '../input/byte-budget.ts';
+import { jsonWithImageBytesMax } from '../input/read-json.ts';
 
 /** Refuses large bodies while too much of them is being read. One that does not say its length counts as the largest. */
 export function limitUploads(budget: ByteBudget): RequestHandler {

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { Problem } from '../problem.ts';
+import { Problem } from '../problems/problem.ts';
 
 /** Closes a path: what came so far with another method is refused, and told what is taken. */
 export function methodNotAllowed(allowed: string): RequestHandler {

@@ -1,7 +1,7 @@
 import type { RequestHandler, Response } from 'express';
-import { callerOf } from '../caller.ts';
-import { Problem } from '../problem.ts';
-import type { QuotaStanding, RequestQuota } from '../request-quota.ts';
+import { callerOf } from '../auth/caller.ts';
+import { Problem } from '../problems/problem.ts';
+import type { QuotaStanding, RequestQuota } from '../load/request-quota.ts';
 
 /**
  * Requests a minute of a tenant, said on every answer in the fields of draft-ietf-httpapi-ratelimit-headers-11. A tenant

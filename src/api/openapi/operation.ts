@@ -1,7 +1,7 @@
 import type { RouteConfig, ZodContentObject } from '@asteasolutions/zod-to-openapi';
 import type { z } from 'zod';
 import type { Scope } from '../../domain/tenant.ts';
-import { type ProblemCode, problemKinds } from '../problem-kinds.ts';
+import { type ProblemCode, problemKinds } from '../problems/problem-kinds.ts';
 import { problemSchema } from './problem-schema.ts';
 
 /** One call of the API, said as shortly as it can be. What every call has in common is added by `routeOf`. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { webhookKinds } from '../../domain/webhook.ts';
-import { endpointChangeSchema, endpointWishSchema } from '../webhook-schemas.ts';
+import { endpointChangeSchema, endpointWishSchema } from '../webhooks/webhook-schemas.ts';
 import type { Operation } from './operation.ts';
 import {
   deletedEndpointSchema,

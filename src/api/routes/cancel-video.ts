@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express';
 import { findLiveAttempts, requestCancel } from '../../db/cancel.ts';
-import { cancellationOf } from '../cancellation.ts';
+import { cancellationOf } from '../reading/cancellation.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { findVideo, type FindVideoDeps } from '../find-video.ts';
+import { findVideo, type FindVideoDeps } from '../reading/find-video.ts';
 import { ownedJobOf, videoNotFound } from '../job-path.ts';
 
 /**

@@ -2,11 +2,11 @@ import type { RequestHandler } from 'express';
 import { changeEndpoint } from '../../db/webhook-endpoints.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { jsonFieldsOf } from '../read-body.ts';
-import { noWebhooks } from '../webhook-deps.ts';
-import { endpointObject } from '../webhook-objects.ts';
-import { endpointNotFound, ownedEndpointOf, webhookUrlOf } from '../webhook-request.ts';
-import { parseEndpointChange } from '../webhook-schemas.ts';
+import { jsonFieldsOf } from '../input/read-body.ts';
+import { noWebhooks } from '../webhooks/webhook-deps.ts';
+import { endpointObject } from '../webhooks/webhook-objects.ts';
+import { endpointNotFound, ownedEndpointOf, webhookUrlOf } from '../webhooks/webhook-request.ts';
+import { parseEndpointChange } from '../webhooks/webhook-schemas.ts';
 
 /** `PATCH /v1/webhook_endpoints/{id}`: what is not named stays. `enabled: true` undoes what we disabled ourselves, too. */
 export function changeWebhookEndpoint({ pool, webhooks = noWebhooks }: AppDeps): RequestHandler<{ id: string }> {

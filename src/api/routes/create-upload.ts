@@ -2,15 +2,15 @@ import type { Request, RequestHandler } from 'express';
 import { limits } from '../../domain/limits.ts';
 import { uploadKey } from '../../storage/input-keys.ts';
 import type { UploadLink } from '../../storage/object-store.ts';
-import { callerOf } from '../caller.ts';
+import { callerOf } from '../auth/caller.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { jsonFieldsOf } from '../read-body.ts';
+import { jsonFieldsOf } from '../input/read-body.ts';
 import { parseUploadWish, type UploadWish } from '../schemas.ts';
 import { storeAnswered } from '../store-wait.ts';
-import { newUploadId } from '../upload-id.ts';
-import type { UploadKeeper } from '../upload-keeper.ts';
-import type { UploadSigner } from '../upload-signer.ts';
+import { newUploadId } from '../input/upload-id.ts';
+import type { UploadKeeper } from '../input/upload-keeper.ts';
+import type { UploadSigner } from '../input/upload-signer.ts';
 
 export interface CreateUploadDeps {
   readonly app: Pick<AppDeps, 'store' | 'clock' | 'publicUrl'>;

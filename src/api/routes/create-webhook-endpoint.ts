@@ -2,15 +2,15 @@ import type { RequestHandler } from 'express';
 import { insertEndpoint } from '../../db/webhook-endpoints.ts';
 import { limits } from '../../domain/limits.ts';
 import { newSecret } from '../../webhooks/signature.ts';
-import { callerOf } from '../caller.ts';
+import { callerOf } from '../auth/caller.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { Problem } from '../problem.ts';
-import { jsonFieldsOf } from '../read-body.ts';
-import { noWebhooks } from '../webhook-deps.ts';
-import { endpointObject } from '../webhook-objects.ts';
-import { newEndpointId, webhookUrlOf } from '../webhook-request.ts';
-import { parseEndpointWish } from '../webhook-schemas.ts';
+import { Problem } from '../problems/problem.ts';
+import { jsonFieldsOf } from '../input/read-body.ts';
+import { noWebhooks } from '../webhooks/webhook-deps.ts';
+import { endpointObject } from '../webhooks/webhook-objects.ts';
+import { newEndpointId, webhookUrlOf } from '../webhooks/webhook-request.ts';
+import { parseEndpointWish } from '../webhooks/webhook-schemas.ts';
 
 /** `POST /v1/webhook_endpoints`: answers with the secret, which nobody is shown again. */
 export function createWebhookEndpoint({ pool, webhooks = noWebhooks }: AppDeps): RequestHandler {

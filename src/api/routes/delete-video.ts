@@ -4,11 +4,11 @@ import { eraseJob, findReceipt, type Receipt } from '../../db/erase.ts';
 import type { OwnedJob } from '../../domain/job.ts';
 import { limits } from '../../domain/limits.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
-import { deletedVideo } from '../deleted-video.ts';
+import { deletedVideo } from '../reading/deleted-video.ts';
 import type { AppDeps } from '../deps.ts';
-import type { JobQuery } from '../find-video.ts';
+import type { JobQuery } from '../reading/find-video.ts';
 import { ownedJobOf, videoNotFound } from '../job-path.ts';
-import { retryNumberOf } from '../retry-inference.ts';
+import { retryNumberOf } from '../accept/retry-inference.ts';
 
 export type DeleteVideoDeps = Pick<AppDeps, 'pool' | 'servedBySimulator' | 'notifyMail' | 'notifyErased'>;
 

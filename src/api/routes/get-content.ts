@@ -4,12 +4,12 @@ import { type AssetView, findOutput, type JobOutput } from '../../db/read-jobs.t
 import { limits } from '../../domain/limits.ts';
 import type { ByteRange, ObjectLinks, OpenedObject } from '../../storage/object-store.ts';
 import { closeObject } from '../../storage/read-object.ts';
-import { rangeOf } from '../content-range.ts';
+import { rangeOf } from '../reading/content-range.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import { ownedJobOf, videoNotFound } from '../job-path.ts';
-import { beginLongLived } from '../long-lived.ts';
-import { fieldProblem, Problem } from '../problem.ts';
+import { beginLongLived } from '../load/long-lived.ts';
+import { fieldProblem, Problem } from '../problems/problem.ts';
 import { openAnswered, storeAnswered } from '../store-wait.ts';
 
 /** `GET /v1/videos/{id}/content`: our copy of the video, from here or by a link to where it lies. */

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { AppDeps } from '../deps.ts';
-import { Problem } from '../problem.ts';
+import { Problem } from '../problems/problem.ts';
 
 /** `GET /v1/models/{id}`: one of them. */
 export function getModel({ models }: Pick<AppDeps, 'models'>): RequestHandler<{ id: string }> {

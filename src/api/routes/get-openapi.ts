@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { entityTagOf, isKnown } from '../entity-tag.ts';
+import { entityTagOf, isKnown } from '../reading/entity-tag.ts';
 import { openApiDocument } from '../openapi/document.ts';
 
 /** `GET /openapi.json`: the contract, the same for everybody. Made when it is first asked for. */

@@ -5,7 +5,7 @@ import type { RequestHandler } from 'express';
 import { limits } from '../../domain/limits.ts';
 import type { AppDeps } from '../deps.ts';
 import { pageHeaders } from '../page-headers.ts';
-import { Problem } from '../problem.ts';
+import { Problem } from '../problems/problem.ts';
 import { storeAnswered } from '../store-wait.ts';
 
 export interface PageRoutes {

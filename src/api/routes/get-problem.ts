@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import { pageHeaders } from '../page-headers.ts';
-import { Problem } from '../problem.ts';
-import { type ProblemPage, problemPages } from '../problem-guide.ts';
+import { Problem } from '../problems/problem.ts';
+import { type ProblemPage, problemPages } from '../problems/problem-guide.ts';
 
 const headers = pageHeaders();
 

@@ -3,9 +3,9 @@ import { type AttemptView, listAttempts, listEvents } from '../../db/read-jobs.t
 import type { JobId } from '../../domain/job.ts';
 import { beginDatabaseWait, within } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { findOwnJob } from '../find-video.ts';
+import { findOwnJob } from '../reading/find-video.ts';
 import { ownedJobOf } from '../job-path.ts';
-import { usdOf } from '../video-object.ts';
+import { usdOf } from '../reading/video-object.ts';
 
 /** Milliseconds that the workflow has to tell its own view. Without it the answer is complete all the same. */
 const queryMsMax = 2_000;

@@ -2,12 +2,12 @@ import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { type BudgetView, readUsage, type Usage, usageGroups, type UsageQuery, type UsageRow } from '../../db/usage.ts';
 import { limits } from '../../domain/limits.ts';
-import { callerOf } from '../caller.ts';
+import { callerOf } from '../auth/caller.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { fieldProblem, Problem } from '../problem.ts';
+import { fieldProblem, Problem } from '../problems/problem.ts';
 import { parsed } from '../schemas.ts';
-import { usdOf } from '../video-object.ts';
+import { usdOf } from '../reading/video-object.ts';
 
 const daysDefault = 30;
 const dayMs = 86_400_000;

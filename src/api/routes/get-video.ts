@@ -2,12 +2,12 @@ import type { RequestHandler, Response } from 'express';
 import { isFinal, type OwnedJob } from '../../domain/job.ts';
 import { retryAfterSeconds } from '../../domain/progress.ts';
 import { answeredOrLeft, beginDatabaseWait } from '../database-wait.ts';
-import { entityTagOf, isKnown } from '../entity-tag.ts';
-import { findVideo, type FindVideoDeps } from '../find-video.ts';
+import { entityTagOf, isKnown } from '../reading/entity-tag.ts';
+import { findVideo, type FindVideoDeps } from '../reading/find-video.ts';
 import { ownedJobOf } from '../job-path.ts';
-import { beginLongLived } from '../long-lived.ts';
-import { beginEndWait, type EndWait, type EndWaitDeps, preferredWaitSeconds } from '../prefer-wait.ts';
-import type { VideoObject } from '../video-object.ts';
+import { beginLongLived } from '../load/long-lived.ts';
+import { beginEndWait, type EndWait, type EndWaitDeps, preferredWaitSeconds } from '../streams/prefer-wait.ts';
+import type { VideoObject } from '../reading/video-object.ts';
 
 /** `GET /v1/videos/{id}`, at once or, with `Prefer: wait=N`, when the job has ended or N seconds have passed. */
 export function getVideo(deps: FindVideoDeps & EndWaitDeps): RequestHandler<{ id: string }> {

@@ -2,8 +2,8 @@ import type { RequestHandler } from 'express';
 import { findEndpoint } from '../../db/webhook-endpoints.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { endpointObject } from '../webhook-objects.ts';
-import { endpointNotFound, ownedEndpointOf } from '../webhook-request.ts';
+import { endpointObject } from '../webhooks/webhook-objects.ts';
+import { endpointNotFound, ownedEndpointOf } from '../webhooks/webhook-request.ts';
 
 /** `GET /v1/webhook_endpoints/{id}` */
 export function getWebhookEndpoint({ pool }: Pick<AppDeps, 'pool'>): RequestHandler<{ id: string }> {

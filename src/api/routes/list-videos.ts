@@ -4,13 +4,13 @@ import { listJobs } from '../../db/list-jobs.ts';
 import type { JobView } from '../../db/read-jobs.ts';
 import { isJobId, type JobId } from '../../domain/job.ts';
 import { limits } from '../../domain/limits.ts';
-import { callerOf } from '../caller.ts';
-import type { Cursors, CursorScope, CursorSeal } from '../cursors.ts';
+import { callerOf } from '../auth/caller.ts';
+import type { Cursors, CursorScope, CursorSeal } from '../streams/cursors.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { fieldProblem } from '../problem.ts';
+import { fieldProblem } from '../problems/problem.ts';
 import { parsed } from '../schemas.ts';
-import { type VideoObject, videoObject } from '../video-object.ts';
+import { type VideoObject, videoObject } from '../reading/video-object.ts';
 
 export interface ListVideosDeps extends Pick<AppDeps, 'pool' | 'servedBySimulator'> {
   readonly cursors: Cursors;

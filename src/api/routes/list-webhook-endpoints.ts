@@ -1,10 +1,10 @@
 import type { RequestHandler } from 'express';
 import { listEndpoints } from '../../db/webhook-endpoints.ts';
-import { callerOf } from '../caller.ts';
+import { callerOf } from '../auth/caller.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { endpointObject, pageObject } from '../webhook-objects.ts';
-import { pageOf } from '../webhook-request.ts';
+import { endpointObject, pageObject } from '../webhooks/webhook-objects.ts';
+import { pageOf } from '../webhooks/webhook-request.ts';
 
 /** `GET /v1/webhook_endpoints`, oldest first. */
 export function listWebhookEndpoints({ pool }: Pick<AppDeps, 'pool'>): RequestHandler {

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { Problem } from '../problem.ts';
+import { Problem } from '../problems/problem.ts';
 
 /** A call that OpenAI's client has and this service has not: 404, so that the client throws its typed error. */
 export function notSupportedHere(what: string): RequestHandler {

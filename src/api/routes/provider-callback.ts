@@ -14,7 +14,7 @@ import { createLimiter, type Limiter } from '../check-limiter.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import type { ApiMetrics } from '../metrics.ts';
-import { Problem } from '../problem.ts';
+import { Problem } from '../problems/problem.ts';
 
 type CallbackParams = { provider: string; attempt: string; token: string };
 

@@ -4,9 +4,9 @@ import { limits } from '../../domain/limits.ts';
 import { contentTypeOf } from '../../storage/object-store.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { Problem, temporaryProblem } from '../problem.ts';
-import { isUploadId } from '../upload-id.ts';
-import type { UploadSigner } from '../upload-signer.ts';
+import { Problem, temporaryProblem } from '../problems/problem.ts';
+import { isUploadId } from '../input/upload-id.ts';
+import type { UploadSigner } from '../input/upload-signer.ts';
 
 export interface PutUploadDeps {
   readonly app: Pick<AppDeps, 'pool' | 'store' | 'clock'>;

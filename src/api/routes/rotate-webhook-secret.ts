@@ -4,12 +4,12 @@ import { rotateTenantSecret } from '../../db/webhook-secrets.ts';
 import { limits } from '../../domain/limits.ts';
 import { newSecret } from '../../webhooks/signature.ts';
 import { ownerOf } from '../../webhooks/try-delivery.ts';
-import { callerOf } from '../caller.ts';
+import { callerOf } from '../auth/caller.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { noWebhooks } from '../webhook-deps.ts';
-import { endpointObject, secretObject } from '../webhook-objects.ts';
-import { endpointNotFound, ownedEndpointOf } from '../webhook-request.ts';
+import { noWebhooks } from '../webhooks/webhook-deps.ts';
+import { endpointObject, secretObject } from '../webhooks/webhook-objects.ts';
+import { endpointNotFound, ownedEndpointOf } from '../webhooks/webhook-request.ts';
 
 const hoursOfPrevious = limits.webhookPreviousSecretHours;
 

@@ -1,14 +1,14 @@
 import type { RequestHandler } from 'express';
 import type { TenantEvent } from '../../db/events.ts';
-import { callerOf } from '../caller.ts';
+import { callerOf } from '../auth/caller.ts';
 import { answeredOrLeft, beginDatabaseWait } from '../database-wait.ts';
-import { loadEventCursors } from '../event-cursors.ts';
-import { followTenant } from '../follow-tenant.ts';
-import { beginLongLived } from '../long-lived.ts';
-import { Problem } from '../problem.ts';
-import { lastEventIdOf, openSse } from '../sse.ts';
-import type { StreamDeps } from '../stream-deps.ts';
-import { retryMs } from '../streams.ts';
+import { loadEventCursors } from '../streams/event-cursors.ts';
+import { followTenant } from '../streams/follow-tenant.ts';
+import { beginLongLived } from '../load/long-lived.ts';
+import { Problem } from '../problems/problem.ts';
+import { lastEventIdOf, openSse } from '../streams/sse.ts';
+import type { StreamDeps } from '../streams/stream-deps.ts';
+import { retryMs } from '../streams/streams.ts';
 import { eventObject } from './stream-video-events.ts';
 
 /** `GET /v1/events`: the events of all jobs of the tenant, from now on or from the last one seen. */

@@ -1,12 +1,12 @@
 import type { Request, RequestHandler } from 'express';
 import type { JobEvent } from '../../db/read-jobs.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
-import { followJob } from '../follow-job.ts';
+import { followJob } from '../streams/follow-job.ts';
 import { ownedJobOf } from '../job-path.ts';
-import { beginLongLived } from '../long-lived.ts';
-import { fieldProblem } from '../problem.ts';
-import { lastEventIdOf, openSse } from '../sse.ts';
-import type { StreamDeps } from '../stream-deps.ts';
+import { beginLongLived } from '../load/long-lived.ts';
+import { fieldProblem } from '../problems/problem.ts';
+import { lastEventIdOf, openSse } from '../streams/sse.ts';
+import type { StreamDeps } from '../streams/stream-deps.ts';
 
 /** `GET /v1/videos/{id}/events`: the events of a job from the first or from the last one seen, and the video as it changes. */
 export function streamVideoEvents(deps: StreamDeps): RequestHandler<{ id: string }> {

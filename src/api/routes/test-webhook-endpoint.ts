@@ -7,10 +7,10 @@ import { tryDelivery, type MadeTry } from '../../webhooks/try-delivery.ts';
 import { boundedDatabase } from '../bounded-database.ts';
 import { beginDatabaseWait, type DatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { Problem } from '../problem.ts';
-import { noWebhooks } from '../webhook-deps.ts';
-import { testObject } from '../webhook-objects.ts';
-import { endpointNotFound, newDeliveryId, ownedEndpointOf } from '../webhook-request.ts';
+import { Problem } from '../problems/problem.ts';
+import { noWebhooks } from '../webhooks/webhook-deps.ts';
+import { testObject } from '../webhooks/webhook-objects.ts';
+import { endpointNotFound, newDeliveryId, ownedEndpointOf } from '../webhooks/webhook-request.ts';
 
 /** `POST /v1/webhook_endpoints/{id}/test`: one `webhook.test`, also to a disabled endpoint, and what came of it. */
 export function testWebhookEndpoint(deps: AppDeps): RequestHandler<{ id: string }> {

@@ -3,8 +3,8 @@ import { findEndpoint } from '../../db/webhook-endpoints.ts';
 import { findDelivery, listDeliveries, listTries, repeatDelivery } from '../../db/webhook-log.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
-import { Problem } from '../problem.ts';
-import { deliveryObject, loggedDelivery, pageObject } from '../webhook-objects.ts';
+import { Problem } from '../problems/problem.ts';
+import { deliveryObject, loggedDelivery, pageObject } from '../webhooks/webhook-objects.ts';
 import {
   deliveryNotFound,
   endpointNotFound,
@@ -12,7 +12,7 @@ import {
   ownedDeliveryOf,
   ownedEndpointOf,
   pageOf,
-} from '../webhook-request.ts';
+} from '../webhooks/webhook-request.ts';
 
 type Deps = Pick<AppDeps, 'pool'>;
 
