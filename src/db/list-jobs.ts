@@ -3,6 +3,7 @@ import { limits } from '../domain/limits.ts';
 import type { Database } from './pool.ts';
 import { type JobView, selectJobs } from './read-jobs.ts';
 import { withRoutes, type WithRouteText } from './remembered-route.ts';
+import { modelsOf } from './sql.ts';
 
 /** A page of a tenant's jobs, in the order of their acceptance, which is that of their ids. */
 export interface JobPage {
@@ -41,12 +42,7 @@ const behind = { asc: '>', desc: '<' } as const;
  * constant to him, so he is told to order by it, which is how the index has it.
  */
 function keysOf(order: JobPage['order'], keysMax: number): string {
-  return `WITH RECURSIVE models(model) AS (
-            (SELECT model FROM jobs WHERE tenant = $1 ORDER BY model LIMIT 1)
-            UNION ALL
-            SELECT (SELECT jobs.model FROM jobs WHERE tenant = $1 AND jobs.model > models.model ORDER BY jobs.model LIMIT 1)
-            FROM models WHERE models.model IS NOT NULL
-          )
+  return `WITH RECURSIVE ${modelsOf('$1')}
           SELECT found.id
           FROM (SELECT model FROM models WHERE $5::text IS NULL AND model IS NOT NULL UNION ALL SELECT $5 WHERE $5 IS NOT NULL) AS wanted(model)
           CROSS JOIN unnest(CASE WHEN $4::text IS NULL THEN '{queued,in_progress,completed,failed,cancelled}' ELSE ARRAY[$4::text] END) AS status(phase)

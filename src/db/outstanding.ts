@@ -1,4 +1,5 @@
 import type { Database } from './pool.ts';
+import { modelsOf } from './sql.ts';
 
 export interface OutstandingQuery {
   readonly tenant: string;
@@ -13,12 +14,7 @@ export interface OutstandingQuery {
 export async function countOutstanding(db: Database, { tenant, max }: OutstandingQuery): Promise<number> {
   const { rows } = await db.query<{ count: number }>({
     name: 'count_outstanding',
-    text: `WITH RECURSIVE models AS (
-             (SELECT model FROM jobs WHERE tenant = $1 ORDER BY model LIMIT 1)
-             UNION ALL
-             SELECT (SELECT jobs.model FROM jobs WHERE tenant = $1 AND jobs.model > models.model ORDER BY jobs.model LIMIT 1)
-             FROM models WHERE models.model IS NOT NULL
-           )
+    text: `WITH RECURSIVE ${modelsOf('$1')}
            SELECT count(*)::int AS count FROM (
              SELECT 1 FROM models
              CROSS JOIN LATERAL (

@@ -20,3 +20,13 @@ export function lanesOf(pool: string): string {
 export function moment(expression: string): string {
   return `coalesce(extract(epoch FROM nullif(${expression}, '-infinity'))::double precision * 1000, 0)`;
 }
+
+/** SQL for the part `models` of a recursive statement: those that a tenant has had, which are few, found by leaps. Ends with a null. */
+export function modelsOf(tenant: string): string {
+  return `models(model) AS (
+            (SELECT model FROM jobs WHERE tenant = ${tenant} ORDER BY model LIMIT 1)
+            UNION ALL
+            SELECT (SELECT jobs.model FROM jobs WHERE tenant = ${tenant} AND jobs.model > models.model ORDER BY jobs.model LIMIT 1)
+            FROM models WHERE models.model IS NOT NULL
+          )`;
+}

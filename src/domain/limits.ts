@@ -1,3 +1,6 @@
+import { streamLimits } from './stream-limits.ts';
+import { webhookLimits } from './webhook-limits.ts';
+
 /** Every bound of the system, in one place, with its unit in its name. */
 export const limits = {
   promptCharsMax: 5_000,
@@ -76,6 +79,8 @@ export const limits = {
   objectPartAgeMsMax: 86_400_000,
   seedMax: 2_147_483_647,
   costUsdMax: 10_000,
+  /** How long a browser may remember what it was told by OPTIONS. */
+  preflightSecondsKept: 7_200,
   idempotencyKeyCharsMax: 255,
   idempotencyKeyDaysKept: 30,
   /** For a numbered retry without a key to be taken for one of an earlier request that is alike. */
@@ -314,49 +319,6 @@ export const limits = {
   /** Jobs that one statement reads for as many requests, and such statements at once. */
   batchReadMax: 100,
   batchReadFlightsMax: 3,
-  /** Videos of one page of a list. */
-  listedMax: 100,
-  listedDefault: 20,
-  /** A cursor of ours has some 150 characters. */
-  cursorCharsMax: 512,
-  /** For which `Prefer: wait` may keep an answer back. */
-  preferWaitSecondsMax: 30,
-  /** Streams of events that are open at once: of one API process, of a tenant and of a job there. */
-  streamsMax: 10_000,
-  streamsOfTenantMax: 5_000,
-  streamsOfJobMax: 20,
-  /** What a reader who does not keep up may leave in our memory, and how long, before it has to come back. */
-  streamUnsentBytesMax: 256 * 1024,
-  streamUnsentMsMax: 30_000,
-  streamBeatEveryMs: 15_000,
-  /** A key that was revoked has no stream of ours after that. */
-  streamCheckEveryMs: 30_000,
-  /** Before a client that was sent away may come back: spread, so that the next process does not get all at once. */
-  streamRetryMsMin: 1_000,
-  streamRetryMsMax: 5_000,
-  /** For a WebSocket to say goodbye. */
-  socketCloseMsMax: 2_000,
-  /** What a client may send over a WebSocket, where it has nothing to say. */
-  socketMessageBytesMax: 4 * 1024,
-  /** Of a tenant, in one statement. */
-  eventsReadMax: 500,
-  /** Replayed at once, before the reader has to have taken them. */
-  eventsReplayedMax: 200,
-  /** Between two readings of new events, and without any word of them. */
-  eventsReadGapMs: 10,
-  eventsReadEveryMs: 1_000,
-  eventsReadMsMax: 2_000,
-  /** While a transaction under way keeps what was written after it from being told to a whole tenant. */
-  eventsUnsettledMs: 25,
-  /** Jobs that are read at once, and every so often, for the streams that follow them. */
-  snapshotsReadMax: 100,
-  snapshotsEveryMs: 100,
-  snapshotsGapMs: 20,
-  /** Of these those that are read without any word of a change, and places in line, which cost the most. */
-  snapshotsUnaskedMax: 5,
-  snapshotPlacesMax: 5,
-  /** The same job, without any word of a change. */
-  snapshotMsFresh: 2_000,
 
   mailLeaseSeconds: 30,
   callbackChecksPerAttemptEveryMs: 5_000,
@@ -373,48 +335,6 @@ export const limits = {
   lookupMsMax: 5_000,
   lookupTryMsMax: 2_000,
 
-  webhookEndpointsMax: 20,
-  webhookDescriptionCharsMax: 256,
-  webhookTriesMax: 10,
-  webhookConnectMsMax: 5_000,
-  /** For a whole try. */
-  webhookTryMsMax: 15_000,
-  /** Of an answer's body: for the log, and only as long as it does not hold the next one up. */
-  webhookAnswerBytesMax: 4 * 1024,
-  webhookAnswerBodyMsMax: 1_000,
-  webhookExcerptCharsMax: 500,
-  webhookPayloadBytesMax: 20 * 1024,
-  /** Longer than a try may take, so that nobody else begins it meanwhile. */
-  webhookLeaseMs: 30_000,
-  /** How long after its time the relay makes a try that is the workflow's. */
-  webhookGraceMs: 600_000,
-  /** What a receiver may ask for with Retry-After. */
-  webhookRetryAfterMsMax: 24 * 3_600_000,
-  /** For a receiver that says it is overloaded, and not until when. */
-  webhookPauseMs: 10_000,
-  /** Tries of one relay that are young, and those that have hung for so long that they hold no hand any more. */
-  webhookHandsMax: 500,
-  webhookHangMs: 300,
-  webhookHangingMax: 4_000,
-  /** At once to one receiver; one that fails is sent one. */
-  webhooksOfReceiverMax: 4,
-  /** At once to the `webhook_url`s of one tenant's jobs, a tenth of what may hang in a worker. */
-  webhookUrlsOfTenantMax: 400,
-  /** Receivers that one claim steps through. */
-  webhookLinesOfClaimMax: 500,
-  /** Statements of one worker for webhooks: it has some twenty connections for everything. */
-  webhookQueriesAtOnceMax: 6,
-  /** Workflows that one relay starts at once. */
-  webhookStartsAtOnceMax: 10,
-  /** Retries that one worker makes at once. */
-  webhookRetriesAtOnceMax: 1_000,
-  /** Times that one workflow wakes: its tries, and what finds nothing due. */
-  webhookRoundsMax: 50,
-  webhookBusyDelayMsMin: 5_000,
-  webhookBusyDelayMsMax: 600_000,
-  webhookSecretBytes: 32,
-  webhookPreviousSecretHours: 24,
-  webhookDaysKept: 30,
-  /** Test calls of a tenant that one API process makes at once. */
-  webhookTestsOfTenantMax: 2,
+  ...streamLimits,
+  ...webhookLimits,
 } as const;

@@ -11,7 +11,8 @@ import type { Database } from '../../db/pool.ts';
 import { foldSpendingRefunds } from '../../db/spending.ts';
 import { limits } from '../../domain/limits.ts';
 import { type Batcher, createBatcher } from './accept-batcher.ts';
-import { isFaultOfRow, within } from '../database-wait.ts';
+import { acceptPace } from './accept-pace.ts';
+import { within } from '../database-wait.ts';
 
 /** What became of an earlier request with the same key. */
 export type Replay = { readonly kind: 'replayed'; readonly standing: StandingJob } | { readonly kind: 'mismatch' };
@@ -55,13 +56,7 @@ interface Batches {
 function createBatches({ pool, insert, onBatch }: Batches): Batcher<NewJob, AcceptOutcome> {
   return createBatcher<NewJob, AcceptOutcome>({
     write: (jobs) => within(acceptBatch(pool, insert, jobs), limits.acceptTryMsMax),
-    isFaultOfItem: isFaultOfRow,
-    batchMax: limits.acceptBatchJobsMax,
-    backlogMax: limits.acceptBacklogJobsMax,
-    flightsMax: limits.acceptFlightsMax,
-    everyMs: limits.acceptEveryMs,
-    triesMax: limits.acceptTriesMax,
-    waitMsMax: limits.databaseWaitMsMax,
+    ...acceptPace,
     onBatch,
   });
 }

@@ -5,8 +5,9 @@ import { claimRequests, type RequestTry } from '../../db/recent-requests.ts';
 import type { JobId } from '../../domain/job.ts';
 import { limits } from '../../domain/limits.ts';
 import { type Batcher, createBatcher } from './accept-batcher.ts';
+import { acceptPace } from './accept-pace.ts';
 import { problemOfBatch } from './batch-problem.ts';
-import { type DatabaseWait, isFaultOfRow, within } from '../database-wait.ts';
+import { type DatabaseWait, within } from '../database-wait.ts';
 
 /**
  * Some clients send a request again when its connection was cut, without a key and with the number of the retry: those
@@ -59,13 +60,7 @@ function createClaims(pool: Database): Batcher<RequestTry, JobId> {
       const jobs = new Map(claimed.map(({ id, job }) => [id, job]));
       return tries.map(({ id }) => jobs.get(id) ?? id);
     },
-    isFaultOfItem: isFaultOfRow,
-    batchMax: limits.acceptBatchJobsMax,
-    backlogMax: limits.acceptBacklogJobsMax,
-    flightsMax: limits.acceptFlightsMax,
-    everyMs: limits.acceptEveryMs,
-    triesMax: limits.acceptTriesMax,
-    waitMsMax: limits.databaseWaitMsMax,
+    ...acceptPace,
   });
 }
 

@@ -2,8 +2,9 @@ import type { Database } from '../../db/pool.ts';
 import { insertUploads, type NewUpload } from '../../db/uploads.ts';
 import { limits } from '../../domain/limits.ts';
 import { type Batcher, createBatcher } from '../accept/accept-batcher.ts';
+import { acceptPace } from '../accept/accept-pace.ts';
 import { problemOfBatch } from '../accept/batch-problem.ts';
-import { isFaultOfRow, within } from '../database-wait.ts';
+import { within } from '../database-wait.ts';
 
 /** Notes where pictures are about to lie, in batches: a burst of selfies begins with a burst of these. */
 export interface UploadKeeper extends Pick<Batcher<NewUpload, 'kept'>, 'drain'> {
@@ -17,13 +18,7 @@ export function createUploadKeeper(pool: Database): UploadKeeper {
       await within(insertUploads(pool, uploads), limits.acceptTryMsMax);
       return uploads.map(() => 'kept');
     },
-    isFaultOfItem: isFaultOfRow,
-    batchMax: limits.acceptBatchJobsMax,
-    backlogMax: limits.acceptBacklogJobsMax,
-    flightsMax: limits.acceptFlightsMax,
-    everyMs: limits.acceptEveryMs,
-    triesMax: limits.acceptTriesMax,
-    waitMsMax: limits.databaseWaitMsMax,
+    ...acceptPace,
   });
   return {
     drain: () => batcher.drain(),

@@ -1,7 +1,5 @@
 import type { RequestHandler } from 'express';
-
-/** How long a browser may remember what it was told. */
-const secondsRemembered = 7_200;
+import { limits } from '../../domain/limits.ts';
 
 /**
  * Lets pages of any origin send to a URL that carries its own permission. No cookie and no key goes along, so a page can
@@ -14,7 +12,7 @@ export function allowAnyOrigin(method: string): RequestHandler {
     response.set({
       'access-control-allow-methods': method,
       'access-control-allow-headers': 'content-type',
-      'access-control-max-age': String(secondsRemembered),
+      'access-control-max-age': String(limits.preflightSecondsKept),
     });
     response.status(204).end();
   };

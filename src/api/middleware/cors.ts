@@ -1,7 +1,5 @@
 import type { RequestHandler } from 'express';
-
-/** How long a browser may remember what it was told. */
-const secondsRemembered = 7_200;
+import { limits } from '../../domain/limits.ts';
 
 const methods = 'GET, HEAD, POST, PATCH, DELETE';
 
@@ -32,7 +30,7 @@ export function cors(origins: readonly string[]): RequestHandler {
     response.set({
       'access-control-allow-methods': methods,
       'access-control-allow-headers': requestHeaders,
-      'access-control-max-age': String(secondsRemembered),
+      'access-control-max-age': String(limits.preflightSecondsKept),
     });
     response.status(204).end();
   };

@@ -4,9 +4,9 @@ import { callerOf } from '../auth/caller.ts';
 import { answeredOrLeft, beginDatabaseWait } from '../database-wait.ts';
 import { loadEventCursors } from '../streams/event-cursors.ts';
 import { followTenant } from '../streams/follow-tenant.ts';
-import { beginLongLived } from '../load/long-lived.ts';
 import { Problem } from '../problems/problem.ts';
-import { lastEventIdOf, openSse } from '../streams/sse.ts';
+import { beginSse } from '../streams/begin-sse.ts';
+import { lastEventIdOf } from '../streams/sse.ts';
 import type { StreamDeps } from '../streams/stream-deps.ts';
 import { retryMs } from '../streams/streams.ts';
 import { eventObject } from './stream-video-events.ts';
@@ -23,14 +23,8 @@ export function streamEvents(deps: StreamDeps): RequestHandler {
     const place = deps.streams.take({ tenant, jobId: null });
     response.once('close', () => place.leave());
     const story = await answeredOrLeft(wait, followTenant(deps, { tenant, after }));
-    if (response.destroyed || request.method === 'HEAD') {
-      story.leave();
-      return void response.type('text/event-stream').end();
-    }
-    response.once('close', () => story.leave());
-    beginLongLived(response);
-    const sse = openSse(response, deps.connectionOf(request));
-    place.open(sse);
+    const sse = beginSse(deps, { request, response, place, story });
+    if (sse === undefined) return;
     // Without data nobody is told of it, but whoever is cut off before the first event comes back to here.
     sse.send({ id: cursors.seal(story.since) });
     story.tell({

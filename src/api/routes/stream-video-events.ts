@@ -3,9 +3,9 @@ import type { JobEvent } from '../../db/read-jobs.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { followJob } from '../streams/follow-job.ts';
 import { ownedJobOf } from '../job-path.ts';
-import { beginLongLived } from '../load/long-lived.ts';
 import { fieldProblem } from '../problems/problem.ts';
-import { lastEventIdOf, openSse } from '../streams/sse.ts';
+import { beginSse } from '../streams/begin-sse.ts';
+import { lastEventIdOf } from '../streams/sse.ts';
 import type { StreamDeps } from '../streams/stream-deps.ts';
 
 /** `GET /v1/videos/{id}/events`: the events of a job from the first or from the last one seen, and the video as it changes. */
@@ -18,14 +18,8 @@ export function streamVideoEvents(deps: StreamDeps): RequestHandler<{ id: string
     const story = await followJob(deps, { owned, afterSeq, wait: beginDatabaseWait() });
     // An EventSource does not come back after a 204.
     if (story === 'over') return void response.status(204).end();
-    if (response.destroyed || request.method === 'HEAD') {
-      story.leave();
-      return void response.type('text/event-stream').end();
-    }
-    response.once('close', () => story.leave());
-    beginLongLived(response);
-    const sse = openSse(response, deps.connectionOf(request));
-    place.open(sse);
+    const sse = beginSse(deps, { request, response, place, story });
+    if (sse === undefined) return;
     story.tell({
       event: (event) => sse.send({ id: String(event.seq), event: event.kind, data: eventObject(event) }),
       video: (video) => sse.send({ event: 'video', data: video }),
