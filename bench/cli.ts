@@ -2,6 +2,7 @@ import { benchAccept } from './accept.ts';
 import { build } from './build.ts';
 import { benchBurst } from './burst.ts';
 import { benchCalibration } from './calibration.ts';
+import { benchCost } from './cost.ts';
 import { benchDispatch } from './dispatch.ts';
 import { benchFailover } from './failover.ts';
 import { benchFairness } from './fairness.ts';
@@ -26,6 +27,7 @@ import { benchPlan } from './plan.ts';
 import { readTier } from './tiers.ts';
 import { benchOverload } from './overload.ts';
 import { benchRead } from './read.ts';
+import { benchSlots } from './slots.ts';
 import { benchStream } from './stream.ts';
 import { benchUtilisation } from './utilisation.ts';
 import type { VariantName } from './variants.ts';
@@ -39,6 +41,7 @@ const usage = `Usage: npm run bench -- <bench>
   stream       settled to told; idle streams   --rate 20 --seconds 20 --streams 5000
   dispatch     acceptance to POST, slots free  --rate 10 --seconds 30
   lifecycle    jobs at once, API to settled    --jobs 1000 --rounds 2 --submitting 50 [--only ours|textbook|bare]
+  slots        the worker's figures one by one  --jobs 1000 --rounds 2 --submitting 50
   burst        accept while dispatch runs      --count 100000 --rate 2000 --users 5000 --tier silver --video-seconds 6
                                                --drain-seconds 0
   utilisation  slots in use at the vendor      --slots 100 --per-minute 60000 --video-seconds 10 --seconds 120
@@ -48,6 +51,7 @@ const usage = `Usage: npm run bench -- <bench>
   grants       what a grant costs Postgres     --grants 50000 --deep 100000 --held 500 [--pinned: one snapshot, all the time]
   failover     vendors slow, failing, hanging  --jobs 200 --slots 30
   calibration  places and ETAs, and the truth  --jobs 600 --users 20 --slots 20 --video-seconds 4
+  cost         rows, commits, log and events   --jobs 200, each of plain, poll, failover, webhook; always Temporal on Postgres
   plan         the planner's word on a burst   --count 100000, in virtual time
 
   --plot                writes the figures of docs/plots
@@ -91,6 +95,10 @@ const benches: Readonly<Record<string, () => Promise<object>>> = {
       variants: variants.filter((variant) => only.length === 0 || only.includes(variant)),
     };
     return await benchLifecycle(options, say);
+  },
+  slots: async () => {
+    const options = { jobs: count('jobs', 1_000), rounds: count('rounds', 2), submittingMax: count('submitting', 50) };
+    return await benchSlots({ ...options, temporal: await temporalServer() }, say);
   },
   burst: async () => {
     const options = {
@@ -137,6 +145,7 @@ const benches: Readonly<Record<string, () => Promise<object>>> = {
     const options = { jobs: count('jobs', 200), slots: count('slots', 30), temporal: await temporalServer() };
     return await benchFailover(options, say);
   },
+  cost: async () => await benchCost({ jobs: count('jobs', 200) }, say),
   plan: async () => await benchPlan({ jobs: count('count', 100_000), plot }, say),
   calibration: async () => {
     const options = {

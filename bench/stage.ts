@@ -17,6 +17,8 @@ const cacheDirectory = join(root, '.spillway/cache');
 export interface Stage {
   readonly directory: string;
   readonly databaseUrl: string;
+  /** Where Temporal's server keeps its databases: beside the jobs, unless they are to be apart. */
+  readonly temporalPostgresUrl: string;
   /** Undefined where the bench runs without Temporal. */
   readonly temporalAddress: string | undefined;
   readonly ports: Ports;
@@ -38,6 +40,8 @@ export interface StageWish {
   readonly temporal: TemporalServerKind | false;
   /** Absent: the shipped one without any account's limits. */
   readonly catalogue?: CatalogueWish;
+  /** Temporal's server gets a Postgres of its own, so that what each writes can be told from the other. */
+  readonly isApart?: boolean;
 }
 
 const quiet = (): void => undefined;
@@ -46,7 +50,11 @@ const quiet = (): void => undefined;
  * Servers of our own in a directory of our own, which is gone afterwards. Postgres syncs as it would in production: a
  * 202 that is not on the disk is not what we measure.
  */
-export async function openStage({ temporal, catalogue = { kind: 'unlimited' } }: StageWish): Promise<Stage> {
+export async function openStage({
+  temporal,
+  catalogue = { kind: 'unlimited' },
+  isApart = false,
+}: StageWish): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'spillway-bench-'));
   // The account that runs Postgres for root has to reach it.
   await chmod(directory, 0o755);
@@ -57,17 +65,22 @@ export async function openStage({ temporal, catalogue = { kind: 'unlimited' } }:
   try {
     const postgres = await startEmbeddedPostgres({ directory: join(directory, 'postgres'), log: quiet });
     started.push(postgres.stop);
+    const other = isApart
+      ? await startEmbeddedPostgres({ directory: join(directory, 'postgres-of-temporal'), log: quiet })
+      : undefined;
+    if (other !== undefined) started.push(other.stop);
+    const temporalPostgresUrl = other?.url ?? postgres.url;
     const server =
       temporal === false
         ? undefined
-        : await startTemporal(temporal, { directory, postgresUrl: postgres.url, cacheDirectory });
+        : await startTemporal(temporal, { directory, postgresUrl: temporalPostgresUrl, cacheDirectory });
     if (server !== undefined) started.push(server.stop);
     const [api = 0, ops = 0, simulator = 0] = Object.values(
       await choosePorts(join(directory, 'ports.json'), ['api', 'ops', 'simulator']),
     );
     // Servers of their own session outlive a bench that is cut short; an exit hook can do no more than kill.
     const abandon = (): void => {
-      for (const pid of [postgres.pid, server?.pid]) killNow(pid);
+      for (const pid of [postgres.pid, other?.pid, server?.pid]) killNow(pid);
       rmSync(directory, { recursive: true, force: true });
     };
     process.once('exit', abandon);
@@ -75,6 +88,7 @@ export async function openStage({ temporal, catalogue = { kind: 'unlimited' } }:
     const stage: Stage = {
       directory,
       databaseUrl: postgres.url,
+      temporalPostgresUrl,
       temporalAddress: server?.address,
       ports: { api, ops, simulator },
       webhookSecret: `whsec_${randomBytes(24).toString('base64')}`,
@@ -82,6 +96,7 @@ export async function openStage({ temporal, catalogue = { kind: 'unlimited' } }:
       cataloguePath: await writeCatalogue(directory, catalogue),
       servers: [
         { name: 'postgres', pid: postgres.pid, withChildren: true },
+        ...(other === undefined ? [] : [{ name: "Temporal's postgres", pid: other.pid, withChildren: true }]),
         ...(server === undefined ? [] : [{ name: 'temporal', pid: server.pid }]),
       ],
       stop,
@@ -149,7 +164,8 @@ function programOf(stage: Stage, name: string) {
     env: {
       DATABASE_URL: stage.databaseUrl,
       // The API asks it nothing to accept a job, so a place where nobody listens will do.
-      TEMPORAL_ADDRESS: stage.temporalAddress ?? '127.0.0.1:1',
+      // To migrate is to register search attributes with it, so there it counts as not configured.
+      TEMPORAL_ADDRESS: stage.temporalAddress ?? (name === 'migrate' ? '' : '127.0.0.1:1'),
       HOST: '127.0.0.1',
       PORT: String(ports.api),
       OPS_PORT: name === 'worker' ? '0' : String(ports.ops),

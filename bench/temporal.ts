@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { searchAttributeTypes } from '../src/contracts/search-attributes.ts';
 import { findTemporalCli } from '../src/embedded/temporal-cli.ts';
 import type { RunningTemporal } from '../src/embedded/temporal-process.ts';
 import type { TemporalServerKind } from '../src/embedded/temporal-server-kind.ts';
@@ -14,7 +15,7 @@ export interface TemporalPlace {
   readonly cacheDirectory: string;
 }
 
-const common = { searchAttributes: {}, log: () => undefined };
+const common = { searchAttributes: searchAttributeTypes, log: () => undefined };
 
 export async function startTemporal(kind: TemporalServerKind, place: TemporalPlace): Promise<RunningTemporal> {
   const directory = join(place.directory, 'temporal');

@@ -30,6 +30,8 @@ export type VariantName = 'ours' | 'textbook' | 'bare';
 export interface LifecycleSettings {
   readonly jobs: number;
   readonly submittingMax: number;
+  /** Over what the bench sets, for our own worker. */
+  readonly workerEnv?: Readonly<Record<string, string>>;
 }
 
 const warmUpJobs = 50;
@@ -44,7 +46,7 @@ interface Served {
 }
 
 export async function runOurs(stage: Stage, simulator: Program, settings: LifecycleSettings): Promise<VariantResult> {
-  const env = { SUBMITTING_MAX: String(settings.submittingMax) };
+  const env = { SUBMITTING_MAX: String(settings.submittingMax), ...settings.workerEnv };
   return await runServed(stage, settings, async () => ({
     name: 'ours',
     url: `http://127.0.0.1:${stage.ports.api}/v1/videos`,

@@ -1,12 +1,4 @@
-/** The slots and polls of our own worker (src/main/create-workers.ts), for those it is compared with. */
-export const workerSlots = {
-  maxConcurrentWorkflowTaskExecutions: 100,
-  maxConcurrentLocalActivityExecutions: 100,
-  maxConcurrentActivityTaskExecutions: 1_000,
-  maxConcurrentActivityTaskPolls: 10,
-  maxConcurrentWorkflowTaskPolls: 20,
-  maxCachedWorkflows: 1_000,
-} as const;
+import { defaultWorkerTuning, workerSlots as slotsOf } from '../src/domain/worker-tuning.ts';
 
-/** Those of the worker that copies videos. */
-export const storeSlots = { maxConcurrentActivityTaskExecutions: 20, maxConcurrentActivityTaskPolls: 2 } as const;
+/** The slots and polls of our own worker as it comes, for those it is compared with; `storeSlots` copies videos. */
+export const { workflows: workerSlots, assets: storeSlots } = slotsOf(defaultWorkerTuning);

@@ -1,197 +1,20 @@
 import { join } from 'node:path';
-import { z } from 'zod';
+import { ConfigError } from './config-error.ts';
+import { readSecret, readSecrets } from './config-files.ts';
+import { type Environment, environmentSchema, secretVariables, variables } from './config-variables.ts';
+import type { Build } from './domain/build.ts';
+import { faultsOfTuning, workerQueues, type WorkerTuning } from './domain/worker-tuning.ts';
 
-/** `localhost:8080` is a URL too, of the scheme `localhost`. */
-const webUrl = z.url({ protocol: /^https?$/, error: 'has to begin with http:// or https://' });
-
-const splitOrigins = (text: string): readonly string[] => text.split(',').map((origin) => origin.trim());
-const isOrigin = (text: string): boolean =>
-  /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
-
-/** As browsers send them: no path, no slash at the end, no port that goes without saying. */
-const origins = z
-  .string()
-  .refine((text) => splitOrigins(text).every(isOrigin), {
-    error: 'has to be origins like https://app.example.com, with commas between them',
-  })
-  .transform(splitOrigins);
-
-const encryptionKeyMessage = 'has to be id:base64 with 32 bytes of base64, such as k1:$(openssl rand -base64 32)';
-
-/** The first key is the current one. */
-const encryptionKeys = z.string().transform((text, context) => {
-  const keys = text.split(',').map((one) => {
-    const [, id = '', base64 = ''] = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/]{43}=)$/.exec(one.trim()) ?? [];
-    return { id, key: Buffer.from(base64, 'base64') };
-  });
-  const areFine = keys.every(({ id }) => id !== '') && new Set(keys.map(({ id }) => id)).size === keys.length;
-  if (!areFine) context.addIssue({ code: 'custom', message: encryptionKeyMessage });
-  return keys;
-});
-
-/**
- * Every environment variable there is: its form, its default, and one sentence of why. README's table is checked
- * against this list by a test. Read here and nowhere else.
- */
-export const variables = {
-  DATABASE_URL: z
-    .string()
-    .optional()
-    .describe('Postgres 15 or newer. `start` and `demo` run an embedded one without it.'),
-  TEMPORAL_ADDRESS: z
-    .string()
-    .optional()
-    .describe(
-      'Temporal frontend, `host:port`; the further `TEMPORAL_*` variables of `@temporalio/envconfig` work too. `start` and `demo` run a dev server without it.',
-    ),
-  TEMPORAL_CLI_PATH: z
-    .string()
-    .optional()
-    .describe('The `temporal` binary for the embedded dev server, when it is not on `PATH`.'),
-  TEMPORAL_UI_URL: webUrl.optional().describe('Where Temporal UI is, for links.'),
-  SPILLWAY_API_KEY: z
-    .string()
-    .min(16)
-    .optional()
-    .describe(
-      'The key that clients send as `Authorization: Bearer`, for the tenant `default`. Without it the server binds to loopback only, unless `REQUIRE_KEYS` is set.',
-    ),
-  REQUIRE_KEYS: z
-    .stringbool()
-    .default(false)
-    .describe(
-      'Nobody may call without a key, also where `SPILLWAY_API_KEY` is not set: tenants have theirs in the database.',
-    ),
-  CORS_ORIGINS: origins
-    .optional()
-    .describe('Origins of pages that may call the API with a key or a client token, with commas between them.'),
-  HOST: z
-    .string()
-    .optional()
-    .describe('Address that the API binds to. Default: all where a key is asked for, loopback without.'),
-  PORT: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port of the API.'),
-  OPS_PORT: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(65_535)
-    .default(9090)
-    .describe('Port of `/healthz`, `/readyz` and `/metrics`.'),
-  OPS_HOST: z.string().default('127.0.0.1').describe('Address of that port. It is not for the public.'),
-  PUBLIC_URL: webUrl
-    .optional()
-    .describe(
-      'Where providers reach this API, by https. Without it no callback is registered and every job is polled.',
-    ),
-  SPEND_CAP_USD: z
-    .union([z.literal('none'), z.coerce.number().nonnegative()])
-    .optional()
-    .describe(
-      'Nothing is bought beyond this sum, over all jobs ever; `none` lifts the cap. Kept in the database: without the variable the last one stands.',
-    ),
-  QUEUED_MAX: z.coerce.number().int().positive().optional().describe('Jobs that may wait at once; more are refused.'),
-  QUEUED_PER_USER_MAX: z.coerce.number().int().positive().optional().describe('The same for the jobs of one `user`.'),
-  OUTSTANDING_MAX: z.coerce
-    .number()
-    .int()
-    .positive()
-    .optional()
-    .describe('Jobs of a tenant that may wait or be under way at once; more are refused.'),
-  REQUESTS_PER_MINUTE: z.coerce
-    .number()
-    .int()
-    .positive()
-    .optional()
-    .describe('Requests of a tenant in a minute; more are refused. A tenant may have limits of its own.'),
-  CATALOGUE_PATH: z.string().default('models.yaml').describe('The catalogue of models and targets.'),
-  DATA_DIRECTORY: z
-    .string()
-    .default('.spillway')
-    .describe(
-      'Pictures and videos without `S3_BUCKET`, and the data of embedded servers. Several processes must share it.',
-    ),
-  S3_BUCKET: z
-    .string()
-    .optional()
-    .describe('Pictures and videos go to this bucket. Keys come from the usual places of the AWS SDK.'),
-  S3_REGION: z.string().default('us-east-1').describe('Region of the bucket.'),
-  S3_ENDPOINT: webUrl.optional().describe('Another S3-compatible service than AWS.'),
-  S3_PUBLIC_ENDPOINT: webUrl
-    .optional()
-    .describe('Where clients reach that service, for signed URLs. Default: `S3_ENDPOINT`.'),
-  S3_PREFIX: z.string().default('').describe('Every key in the bucket begins with it.'),
-  S3_PATH_STYLE: z.stringbool().default(false).describe('The bucket’s name goes into the path, not into the host.'),
-  LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-    .default('info')
-    .describe('How much is logged, as JSON lines on standard error.'),
-  SUBMITTING_MAX: z.coerce
-    .number()
-    .int()
-    .positive()
-    .default(50)
-    .describe('Submits without an answer that a pool may have, over all workers.'),
-  BREAKERS: z
-    .stringbool()
-    .default(true)
-    .describe('Whether a target that fails is left alone for a while. Off: its jobs are tried there all the same.'),
-  SHUTDOWN_WAIT_SECONDS: z.coerce
-    .number()
-    .min(0)
-    .max(15)
-    .default(0)
-    .describe(
-      'How long the API serves on after it has said that it is not ready: until load balancers look elsewhere.',
-    ),
-  STUCK_AFTER_SECONDS: z.coerce
-    .number()
-    .positive()
-    .default(300)
-    .describe('A job that waits longer is shown in Temporal UI before it has a permit.'),
-  RECONCILE_EVERY_SECONDS: z.coerce
-    .number()
-    .positive()
-    .default(60)
-    .describe('How often Postgres, Temporal and the providers are compared.'),
-  ENCRYPTION_KEYS: encryptionKeys
-    .optional()
-    .describe(
-      'Keys that webhook secrets are sealed with, `id:base64` of 32 bytes each, with commas between them. The first one seals, all of them open.',
-    ),
-  WEBHOOK_ALLOW_PRIVATE: z
-    .stringbool()
-    .default(false)
-    .describe('Webhooks may go to this machine and its network, and by plain http. Refused in production.'),
-  SIMULATOR_URL: webUrl
-    .optional()
-    .describe('Every provider is played by the simulator there; answers say so. Refused in production.'),
-  SIMULATOR_PORT: z.coerce.number().int().min(0).max(65_535).default(8090).describe('Port of `npm run simulator`.'),
-  SIMULATOR_SEED: z.coerce.number().int().default(1).describe('Same seed, same run.'),
-  SIMULATOR_TIME_SCALE: z.coerce
-    .number()
-    .positive()
-    .default(0.1)
-    .describe('Durations of the simulator, as a share of the real ones.'),
-  SIMULATOR_TIER: z
-    .enum(['bronze', 'silver', 'gold', 'ultra'])
-    .default('silver')
-    .describe('Account level that the simulator plays.'),
-  NODE_ENV: z.string().optional().describe('`production` forbids the simulator, and callbacks that can’t be verified.'),
-};
-
-const environmentSchema = z.object(variables);
-
-export type Environment = z.infer<typeof environmentSchema>;
-
-/** What is wrong with the configuration, a sentence a line. */
-export class ConfigError extends Error {
-  override name = 'ConfigError';
-}
+export { ConfigError, secretVariables, variables };
 
 export interface Config {
   readonly databaseUrl: string | undefined;
+  /** For what needs a session of its own, where a pooler stands before the other. */
+  readonly databaseDirectUrl: string | undefined;
   readonly temporal: {
     readonly address: string | undefined;
+    /** An address, a file or a profile is named. What lies in the home directory does not count: nobody said so. */
+    readonly isConfigured: boolean;
     readonly cliPath: string | undefined;
     readonly uiUrl: string | undefined;
   };
@@ -227,6 +50,13 @@ export interface Config {
   readonly breakers: boolean;
   readonly stuckAfterMs: number;
   readonly reconcileEveryMs: number;
+  /** After their end. */
+  readonly jobDaysKept: number;
+  readonly worker: WorkerTuning;
+  /** What Temporal calls all builds of the workers together. */
+  readonly workerDeployment: string;
+  /** Undefined: workers are not versioned. */
+  readonly workerBuild: Build | undefined;
   readonly simulator: {
     readonly port: number;
     readonly seed: number;
@@ -253,16 +83,25 @@ export interface S3Config {
 /** Apart from `Config`, so that a config can be logged. */
 export interface Secrets {
   readonly apiKey: string | undefined;
+  /**
+   * What `@temporalio/envconfig` is to read instead of the process's own: the API key may have come from a file, and an
+   * empty one counts as none, where the package would take it for a key and ask for TLS.
+   */
+  readonly temporalEnvironment: Readonly<Record<string, string>>;
   /** What secrets of our subscribers are sealed with, the current one first. Empty: they are kept as they are. */
   readonly encryptionKeys: readonly { readonly id: string; readonly key: Buffer }[];
+  /** What Temporal's histories are encrypted with, the current one first. Empty: they can be read. */
+  readonly payloadKeys: readonly { readonly id: string; readonly key: Buffer }[];
+  readonly payloadCodecKey: string | undefined;
   /** What a variable that the catalogue names holds: a provider's key, its webhook secret, its account level. */
   readonly variable: (name: string) => string | undefined;
 }
 
 /** Reads the environment once. Throws `ConfigError` that names every variable that is wrong. */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): { config: Config; secrets: Secrets } {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const parsed = environmentSchema.safeParse(given);
+  const given = withoutEmpty(environment);
+  const secrets = readSecrets(given, secretVariables);
+  const parsed = environmentSchema.safeParse({ ...given, ...secrets });
   if (!parsed.success)
     throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
   const values = parsed.data;
@@ -272,15 +111,32 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): { conf
     secrets: {
       apiKey: values.SPILLWAY_API_KEY,
       encryptionKeys: values.ENCRYPTION_KEYS ?? [],
-      variable: (name) => given[name],
+      payloadKeys: values.PAYLOAD_ENCRYPTION_KEYS ?? [],
+      payloadCodecKey: values.PAYLOAD_CODEC_KEY,
+      temporalEnvironment: { ...given, ...secrets },
+      variable: (name) => readSecret(given, name),
     },
   };
+}
+
+function withoutEmpty(environment: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      value === undefined || value === '' ? [] : [[name, value]],
+    ),
+  );
 }
 
 function configOf(values: Environment, searchPath: string): Config {
   return {
     databaseUrl: values.DATABASE_URL,
-    temporal: { address: values.TEMPORAL_ADDRESS, cliPath: values.TEMPORAL_CLI_PATH, uiUrl: values.TEMPORAL_UI_URL },
+    databaseDirectUrl: values.DATABASE_DIRECT_URL,
+    temporal: {
+      address: values.TEMPORAL_ADDRESS,
+      isConfigured: [values.TEMPORAL_ADDRESS, values.TEMPORAL_CONFIG_FILE, values.TEMPORAL_PROFILE].some(Boolean),
+      cliPath: values.TEMPORAL_CLI_PATH,
+      uiUrl: values.TEMPORAL_UI_URL,
+    },
     api: {
       host: values.HOST ?? (isOpen(values) ? '127.0.0.1' : '0.0.0.0'),
       port: values.PORT,
@@ -307,6 +163,10 @@ function configOf(values: Environment, searchPath: string): Config {
     breakers: values.BREAKERS,
     stuckAfterMs: values.STUCK_AFTER_SECONDS * 1_000,
     reconcileEveryMs: values.RECONCILE_EVERY_SECONDS * 1_000,
+    jobDaysKept: values.JOBS_KEPT_DAYS,
+    worker: workerTuning(values),
+    workerDeployment: values.WORKER_DEPLOYMENT_NAME,
+    workerBuild: workerBuild(values),
     simulator: {
       port: values.SIMULATOR_PORT,
       seed: values.SIMULATOR_SEED,
@@ -317,6 +177,26 @@ function configOf(values: Environment, searchPath: string): Config {
     simulatorUrl: values.SIMULATOR_URL?.replace(/\/+$/, ''),
     isProduction: values.NODE_ENV === 'production',
     searchPath,
+  };
+}
+
+function workerBuild({ WORKER_DEPLOYMENT_NAME, WORKER_BUILD_ID }: Environment): Build | undefined {
+  if (WORKER_BUILD_ID === undefined) return undefined;
+  return { deploymentName: WORKER_DEPLOYMENT_NAME, buildId: WORKER_BUILD_ID };
+}
+
+function workerTuning(values: Environment): WorkerTuning {
+  return {
+    queues: values.WORKER_QUEUES ?? workerQueues,
+    workflowSlots: values.WORKER_WORKFLOW_SLOTS,
+    workflowPollers: values.WORKER_WORKFLOW_POLLERS,
+    cachedWorkflows: values.WORKER_CACHED_WORKFLOWS,
+    activitySlots: values.WORKER_ACTIVITY_SLOTS,
+    activityPollers: values.WORKER_ACTIVITY_POLLERS,
+    checkSlots: values.WORKER_CHECK_SLOTS,
+    assetSlots: values.WORKER_ASSET_SLOTS,
+    webhookSlots: values.WORKER_WEBHOOK_SLOTS,
+    relayHands: values.WORKER_RELAY_HANDS,
   };
 }
 
@@ -336,6 +216,8 @@ const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
 function refuseContradictions(values: Environment): void {
   const { HOST, SIMULATOR_URL, NODE_ENV } = values;
+  const faults = faultsOfTuning(workerTuning(values));
+  if (faults.length > 0) throw new ConfigError(faults.join('\n'));
   if (SIMULATOR_URL !== undefined && NODE_ENV === 'production') {
     throw new ConfigError(
       'SIMULATOR_URL is set and NODE_ENV is production: the simulator sells no videos. Leave one of them out.',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError, readConfig, variables } from '../src/config.ts';
+import { defaultWorkerTuning } from '../src/domain/worker-tuning.ts';
 
 const messageOf = (environment: NodeJS.ProcessEnv): string => {
   try {
@@ -225,5 +226,56 @@ describe('the keys that webhook secrets are sealed with', () => {
       'WEBHOOK_ALLOW_PRIVATE is set',
     );
     expect(readConfig({ WEBHOOK_ALLOW_PRIVATE: 'true' }).config.webhookAllowPrivate).toBe(true);
+  });
+});
+
+describe('what a worker does at once', () => {
+  test('is what was measured, unless something else is said', () => {
+    expect(readConfig({}).config.worker).toEqual(defaultWorkerTuning);
+    const { worker } = readConfig({ WORKER_QUEUES: 'assets, checks', WORKER_ASSET_SLOTS: '7' }).config;
+    expect(worker).toEqual({ ...defaultWorkerTuning, queues: ['checks', 'assets'], assetSlots: 7 });
+  });
+
+  test('an empty list of queues is as if it were not set', () => {
+    expect(messageOf({ WORKER_QUEUES: '' })).toBe('accepted');
+  });
+
+  test.each(['everything', 'checks,', 'checks,checks', 'checks;assets'])('queues are not %j', (WORKER_QUEUES) => {
+    expect(messageOf({ WORKER_QUEUES })).toContain(
+      'WORKER_QUEUES: has to be some of workflows, checks, assets, webhooks',
+    );
+  });
+
+  test('figures that contradict each other are refused together', () => {
+    const message = messageOf({
+      WORKER_WORKFLOW_SLOTS: '10',
+      WORKER_WORKFLOW_POLLERS: '11',
+      WORKER_CACHED_WORKFLOWS: '5',
+    });
+    expect(message.split('\n')).toHaveLength(2);
+    for (const name of ['WORKER_WORKFLOW_POLLERS', 'WORKER_CACHED_WORKFLOWS']) expect(message).toContain(name);
+    expect(messageOf({ WORKER_WORKFLOW_POLLERS: '1' })).toContain('WORKER_WORKFLOW_POLLERS');
+  });
+});
+
+describe('where Temporal is', () => {
+  test.each([{}, { TEMPORAL_NAMESPACE: 'other' }, { TEMPORAL_API_KEY: 'a-key' }])('%j does not say', (environment) => {
+    expect(readConfig(environment).config.temporal.isConfigured).toBe(false);
+  });
+
+  test.each([{ TEMPORAL_ADDRESS: 'a:7233' }, { TEMPORAL_PROFILE: 'cloud' }, { TEMPORAL_CONFIG_FILE: 'temporal.toml' }])(
+    '%j says so',
+    (environment) => expect(readConfig(environment).config.temporal.isConfigured).toBe(true),
+  );
+
+  test('keys of payloads and of their codec are secrets', () => {
+    const base64 = Buffer.alloc(32, 7).toString('base64');
+    const codecKey = 'k'.repeat(32);
+    const { config, secrets } = readConfig({ PAYLOAD_ENCRYPTION_KEYS: `k1:${base64}`, PAYLOAD_CODEC_KEY: codecKey });
+    expect(secrets.payloadKeys.map(({ id }) => id)).toEqual(['k1']);
+    expect(secrets.payloadCodecKey).toBe(codecKey);
+    expect(JSON.stringify(config)).not.toContain(codecKey);
+    expect(messageOf({ PAYLOAD_CODEC_KEY: 'short' })).toContain('PAYLOAD_CODEC_KEY');
+    expect(messageOf({ PAYLOAD_CODEC_KEY: `${codecKey}/` })).toContain('PAYLOAD_CODEC_KEY');
   });
 });

@@ -18,6 +18,7 @@ const reasons = {
   waiting_rate: 'The provider takes one after the other.',
   waiting_budget: 'The budget has no room for it now.',
   waiting_target: 'The provider has trouble, and is left alone for a while.',
+  waiting_operator: 'The operator has paused it for a while.',
   waiting_retry: 'The provider asked us to come back later.',
   starting: 'It is about to start.',
 };

@@ -27,3 +27,15 @@ export function notYet(delayMs: number): ApplicationFailure {
     nextRetryDelay: delayMs,
   });
 }
+
+/**
+ * The workflow remembers an attempt that the ledger does not have: the database was put back to a moment before. To call the
+ * attempt lost would be to pay once more for what may be there; it waits until the ledger has been mended.
+ */
+export function missingFromLedger({ jobId, attempt }: { jobId: string; attempt: number }): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: 'MissingFromLedger',
+    message: `the ledger has no attempt ${jobId}.${attempt}: was the database put back? Stop the workers and run ops after-restore`,
+    nextRetryDelay: limits.missingFromLedgerDelayMs,
+  });
+}

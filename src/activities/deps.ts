@@ -18,6 +18,12 @@ export interface ActivityDeps {
   /** Where providers reach us. Absent: no callback is registered, the poll alone carries every job. */
   readonly publicUrl?: string;
   readonly log: Logger;
+  /** How long jobs are kept after their end. Absent: as long as is usual. */
+  readonly jobDaysKept?: number;
+  /** So many jobs were forgotten. */
+  readonly onPruned?: (count: number) => void;
+  /** An attempt is about to be sent to this target. */
+  readonly onSubmit?: (target: string) => void;
   /** A provider was asked how an attempt at this target stands. */
   readonly onPolled?: (target: string) => void;
   /** Called after a commit that wrote events of a job: whoever follows it is to be told. */

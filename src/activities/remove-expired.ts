@@ -1,13 +1,15 @@
 import type { RetentionActivities } from '../contracts/enforce-retention.ts';
-import * as db from '../db/retention.ts';
+import { forgetOrphans } from '../db/orphans.ts';
 import type { Database } from '../db/pool.ts';
+import { pruneActions, type Pruned, pruneJobs } from '../db/prune.ts';
+import * as db from '../db/retention.ts';
 import { forgetDeliveries, forgetWebhookTraces } from '../db/webhook-upkeep.ts';
 import { limits } from '../domain/limits.ts';
 import { inputKeysOf } from '../storage/input-keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { ActivityDeps } from './deps.ts';
 
-type RetentionDeps = Pick<ActivityDeps, 'db' | 'store' | 'log'>;
+type RetentionDeps = Pick<ActivityDeps, 'db' | 'store' | 'log' | 'jobDaysKept' | 'onPruned'>;
 
 /** One batch of each kind. What could not be removed is left as it was, and the rest is done before that is an error. */
 export function createRemoveExpired(deps: RetentionDeps): RetentionActivities['removeExpired'] {
@@ -33,14 +35,30 @@ export function createRemoveExpired(deps: RetentionDeps): RetentionActivities['r
       count: limits.retentionBatchMax,
     });
     await forgetWebhookTraces(deps.db, { daysKept: limits.webhookDaysKept });
+    // After the bytes, and after webhooks, which jobs that are forgotten must have none of.
+    const jobs = await prune(deps);
     const removed = { assets: assets.count, inputs: inputs.count, uploads: uploads.count };
-    deps.log.info({ ...removed, webhooks }, 'removed what had expired');
+    deps.log.info({ ...removed, webhooks, jobs: jobs.jobs }, 'removed what had expired');
     const errors = all.flatMap((batch) => batch.errors);
     if (errors.length > 0) {
       throw new Error(`${errors.length} objects could not be removed: look at the object store`, { cause: errors[0] });
     }
-    return { ...removed, isMore: webhooks >= limits.retentionBatchMax || all.some(({ isFull }) => isFull) };
+    const isMore = jobs.isMore || webhooks >= limits.retentionBatchMax || all.some(({ isFull }) => isFull);
+    return { ...removed, isMore };
   };
+}
+
+/** Jobs that ended long ago, with all that hangs on them, and what operators and vendors said of jobs. */
+async function prune({ db, jobDaysKept, onPruned }: RetentionDeps): Promise<Pruned> {
+  const pruned = await pruneJobs(db, {
+    daysKept: jobDaysKept ?? limits.jobDaysKeptDefault,
+    batch: limits.prunedBatchMax,
+    batchesMax: limits.prunedBatchesMax,
+  });
+  onPruned?.(pruned.jobs);
+  await pruneActions(db);
+  await forgetOrphans(db, { daysKept: limits.orphanDaysKept, count: limits.retentionBatchMax });
+  return pruned;
 }
 
 interface Kind<Row> {

@@ -10,15 +10,18 @@ import {
   moveVideo,
   type VideoToStore,
 } from '../db/assets.ts';
+import { findAttemptToCheck } from '../db/attempt-to-check.ts';
+import { isOpenJob } from '../db/attempts.ts';
 import { type Failure, failureOf } from '../domain/failure.ts';
 import { limits } from '../domain/limits.ts';
 import type { StoreAnswer } from '../domain/story.ts';
 import { HostileUrlError } from '../providers/hostile-url.ts';
 import { ProviderUnreachableError } from '../providers/provider.ts';
 import { assetKey } from '../storage/object-store.ts';
-import { applicationFailureOf } from './application-failure.ts';
+import { applicationFailureOf, missingFromLedger } from './application-failure.ts';
 import { copyVideo, UnusableVideoError } from './copy-video.ts';
 import type { ActivityDeps, RemoteFile } from './deps.ts';
+import { tellLateCopy } from './tell-late-copy.ts';
 
 /** Well within the heartbeat timeout. Each carries the bytes that have come so far, for Temporal UI. */
 const heartbeatEveryMs = 5_000;
@@ -27,24 +30,39 @@ const heartbeatEveryMs = 5_000;
 export function createStoreAsset(deps: StoreDeps): Activities['storeAsset'] {
   return async function storeAsset({ jobId, attempt }) {
     const place = { jobId, attempt };
-    const video = await findVideoToStore(deps.db, place);
-    if (video === undefined) return { kind: 'failed', failure: unusable('no_video') };
-    const key = assetKey({ tenant: video.tenant, ...place });
-    const begun = await beginAsset(deps.db, { ...place, key });
-    if (begun.verdict !== 'go') return answerOf(begun);
-    const task: Task = { deps, place, video, key, signal: Context.current().cancellationSignal };
+    const stopTelling = tellLateCopy(deps, place);
     try {
-      return await store(task);
-    } catch (error) {
-      if (error instanceof UnusableVideoError) return await giveUp(task, unusable(error.vendorCode));
-      // Whatever it was that a cancel has cut short.
-      if (task.signal.aborted) return await Context.current().cancelled;
-      throw error;
+      return await storeVideo(deps, place);
+    } finally {
+      stopTelling();
     }
   };
 }
 
+async function storeVideo(deps: StoreDeps, place: AttemptPlace): Promise<StoreAnswer> {
+  const video = await findVideoToStore(deps.db, place);
+  if (video === undefined && (await isMissing(deps, place))) throw missingFromLedger(place);
+  if (video === undefined) return { kind: 'failed', failure: unusable('no_video') };
+  const key = assetKey({ tenant: video.tenant, ...place });
+  const begun = await beginAsset(deps.db, { ...place, key });
+  if (begun.verdict !== 'go') return answerOf(begun);
+  const task: Task = { deps, place, video, key, signal: Context.current().cancellationSignal };
+  try {
+    return await store(task);
+  } catch (error) {
+    if (error instanceof UnusableVideoError) return await giveUp(task, unusable(error.vendorCode));
+    // Whatever it was that a cancel has cut short.
+    if (task.signal.aborted) return await Context.current().cancelled;
+    throw error;
+  }
+}
+
 export type StoreDeps = Pick<ActivityDeps, 'db' | 'providers' | 'remoteFiles' | 'store' | 'log' | 'onEvents'>;
+
+/** There is no row at all, of a job that is open: that is no word on the video. */
+async function isMissing({ db }: StoreDeps, { jobId, attempt }: AttemptPlace): Promise<boolean> {
+  return (await findAttemptToCheck(db, jobId, attempt)) === undefined && (await isOpenJob(db, jobId));
+}
 
 interface Task {
   readonly deps: StoreDeps;

@@ -1,4 +1,3 @@
-import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { vendorInput } from '../catalogue/vendor-input.ts';
@@ -8,7 +7,7 @@ import {
   beginAttempt,
   type BeginAnswer,
   endAttempt,
-  findJobToSubmit,
+  findAttemptToSubmit,
   type JobToSubmit,
 } from '../db/attempts.ts';
 import { failureOf } from '../domain/failure.ts';
@@ -53,14 +52,13 @@ interface SubmitDeps extends ActivityDeps, SubmitHooks {
 }
 
 async function submit(deps: SubmitDeps, order: SubmitOrder): Promise<SubmitAnswer> {
-  const job = await findJobToSubmit(deps.db, order.jobId);
+  const job = await findAttemptToSubmit(deps.db, order.jobId, order.attempt);
   const target = job?.route[order.target];
   if (!job?.request || target === undefined) return { kind: 'job_final' };
 
   // Before the ledger row: whoever dies here has sent nothing, and the next one may begin again.
   const picture = await handOver(deps, target, await deps.readInputPicture(order.jobId, job));
-  const token = randomBytes(24).toString('base64url');
-  const seed = randomInt(0, 2 ** 31 - 1);
+  const { token, seed } = job;
   await deps.onPoint?.('called');
   const begun = await beginAttempt(deps.db, {
     ...order,
@@ -73,6 +71,7 @@ async function submit(deps: SubmitDeps, order: SubmitOrder): Promise<SubmitAnswe
   deps.onEvents?.();
   if (begun.verdict !== 'go') return answerOf(begun);
 
+  deps.onSubmit?.(target.name);
   await deps.onPoint?.('begun');
   const posted = { order, job, target, token, seed, imageUrl: picture.url };
   const [outcome] = await Promise.all([picture.refusal ?? post(deps, posted), deps.onPoint?.('posting')]);
@@ -142,7 +141,8 @@ async function record(
   switch (outcome.kind) {
     case 'accepted':
       await answerAttempt(deps.db, { jobId, attempt, state: 'accepted', operation: outcome.operation });
-      return { kind: 'accepted' };
+      // In the history as well: what a restored database may have lost again.
+      return { kind: 'accepted', operation: outcome.operation };
     case 'unknown':
       await answerAttempt(deps.db, { jobId, attempt, state: 'unknown', operation: null, failure: outcome.failure });
       return { kind: 'unknown' };

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { Activities, WatchOrder } from '../contracts/activities.ts';
-import { type AttemptToCheck, endAttempt, findAttemptToCheck } from '../db/attempts.ts';
+import { type AttemptToCheck, findAttemptToCheck } from '../db/attempt-to-check.ts';
+import { endAttempt, isOpenJob, noteQueued } from '../db/attempts.ts';
 import { adoptFromList, decideUnknown } from '../db/unknown-attempts.ts';
 import { failureOf } from '../domain/failure.ts';
 import { limits } from '../domain/limits.ts';
@@ -8,13 +9,14 @@ import { nextCheckDelayMs } from '../domain/poll-schedule.ts';
 import type { RouteTarget } from '../domain/route.ts';
 import type { AttemptReport } from '../domain/story.ts';
 import { endOf, type FoundOperation, ProviderUnreachableError, type VideoProvider } from '../providers/provider.ts';
-import { notYet } from './application-failure.ts';
+import { missingFromLedger, notYet } from './application-failure.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** Polls once a try. "Not yet" is a benign failure with the moment of the next try: retries add no history. */
 export function createWatchAttempt(deps: ActivityDeps): Activities['watchAttempt'] {
   return async function watchAttempt(order) {
     const attempt = await findAttemptToCheck(deps.db, order.jobId, order.attempt);
+    if (attempt === undefined && (await isOpenJob(deps.db, order.jobId))) throw missingFromLedger(order);
     const ended = attempt === undefined ? lost() : reportOf(attempt);
     if (ended !== undefined) return ended;
     const target = attempt?.route[attempt.target];
@@ -40,7 +42,10 @@ async function poll({ deps, order, provider, target }: Look, operation: string):
   deps.onPolled?.(target.name);
   const progress = await reachable(() => provider.check({ operation, model: target.vendorModel }));
   if (progress === undefined || progress.kind === 'running') return undefined;
-  if (progress.kind === 'queued') return { outcome: 'queued' };
+  if (progress.kind === 'queued') {
+    await noteQueued(deps.db, order);
+    return { outcome: 'queued' };
+  }
   await endAttempt(deps.db, { ...order, evidence: 'check', operation, ...endOf(progress) });
   deps.onEvents?.();
   // Somebody else may have ended it in the same moment: the ledger has the outcome that counts.
@@ -72,13 +77,17 @@ async function findOurs({ deps, attempt, target, provider }: Look): Promise<read
     model: target.vendorModel,
     seed,
     createdAfter: submittedAt.getTime() - limits.vendorClockMsMax,
-    createdBefore: graceEndsAt(attempt, target) + limits.vendorClockMsMax,
+    createdBefore: submittedAt.getTime() + target.unknownGraceMs + limits.vendorClockMsMax,
   };
   return await reachable(() => find(query).catch(noneIfTooLong));
 }
 
-function graceEndsAt({ submittedAt }: AttemptToCheck, { unknownGraceMs }: RouteTarget): number {
-  return submittedAt.getTime() + unknownGraceMs;
+/**
+ * Counted from the moment at which the answer was known to be lost: after an outage, or after a restore that wrote its row once
+ * more, the POST may be hours ago, and its callback still has its time to come.
+ */
+function graceEndsAt({ submittedAt, answeredAt }: AttemptToCheck, { unknownGraceMs }: RouteTarget): number {
+  return Math.max(submittedAt.getTime(), answeredAt?.getTime() ?? 0) + unknownGraceMs;
 }
 
 async function decide({ deps, order, attempt, target }: Look): Promise<AttemptReport | undefined> {

@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import express, { type Express } from 'express';
+import { addAdminRoutes } from './admin/admin-routes.ts';
 import type { AppDeps } from './deps.ts';
 import { accessLog } from './middleware/access-log.ts';
 import { authenticate } from './middleware/authenticate.ts';
@@ -40,6 +41,7 @@ export function createApp(deps: AppDeps): App {
   handler.use('/v1', rateLimit(parts.quota, deps.requestsPerMinute ?? null));
   addVideoRoutes(handler, parts);
   addWebhookRoutes(handler, deps);
+  addAdminRoutes(handler, deps);
   addPages(handler, parts);
 
   handler.use(() => {

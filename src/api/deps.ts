@@ -2,16 +2,17 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { ModelObject } from '../catalogue/model-object.ts';
 import type { PlanResult, Wish } from '../catalogue/plan.ts';
-import type { Database } from '../db/pool.ts';
+import type { Connections, Database } from '../db/pool.ts';
 import type { JobId } from '../domain/job.ts';
 import type { VideoProvider } from '../providers/provider.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import type { Operator } from './admin/operator.ts';
 import type { JobCaps } from './accept/queue-caps.ts';
 import type { WebhookDeps } from './webhooks/webhook-deps.ts';
 
 /** Everything that the API needs of the world. */
 export interface AppDeps {
-  readonly pool: Database;
+  readonly pool: Connections;
   /** For reports, whose statements take longer than others may: a few connections of their own. Absent: `pool`. */
   readonly reports?: Database;
   readonly plan: (wish: Wish) => PlanResult;
@@ -37,10 +38,14 @@ export interface AppDeps {
   readonly requestsPerMinute?: number;
   /** Every answer says that a simulator made the video. */
   readonly servedBySimulator?: boolean;
+  /** How long a job may wait before it counts as stuck. Absent: five minutes. */
+  readonly stuckAfterMs?: number;
   /** Asks the workflow itself. Best effort: it may reject or take its time. */
   readonly queryTimeline?: (jobId: JobId) => Promise<unknown>;
   /** Absent: endpoints are kept, and nobody is called. */
   readonly webhooks?: WebhookDeps;
+  /** For operators' calls. Absent: no workflow can be asked. */
+  readonly operator?: Operator;
   /** Called after a commit that wrote mail for workflows. */
   readonly notifyMail: () => void;
   /** Called after a commit that accepted jobs. */

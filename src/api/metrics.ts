@@ -17,7 +17,7 @@ const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2
 
 export function createApiMetrics(registry: Registry): ApiMetrics {
   const registers = [registry];
-  return {
+  const metrics: ApiMetrics = {
     accepts: new Counter({
       name: 'spillway_api_accepts_total',
       help: 'Requests answered with 202, new and replayed.',
@@ -67,6 +67,9 @@ export function createApiMetrics(registry: Registry): ApiMetrics {
       registers,
     }),
   };
+  // An alert asks for an increase, and the first of a series that was not there before is none.
+  for (const kind of ['request', 'callback']) metrics.shed.inc({ kind }, 0);
+  return metrics;
 }
 
 /** What admission knows, read when somebody asks. */

@@ -1,8 +1,10 @@
 import type { Express } from 'express';
+import { findUrlSecret } from '../db/signing-keys.ts';
 import { allowAnyOrigin } from './middleware/allow-any-origin.ts';
 import { methodNotAllowed } from './middleware/method-not-allowed.ts';
 import { pageHeaders } from './page-headers.ts';
 import type { Parts } from './parts.ts';
+import { callbackEcho } from './routes/callback-echo.ts';
 import { docsPages } from './routes/get-docs.ts';
 import { getOpenApi } from './routes/get-openapi.ts';
 import { createPage } from './routes/get-page.ts';
@@ -12,6 +14,10 @@ import { putUpload } from './routes/put-upload.ts';
 
 /** Calls that take no key: their paths carry a permission of their own. */
 export function addPermittedRoutes(handler: Express, { app, metrics, signer }: Parts): void {
+  handler
+    .route('/v1/callbacks/echo/:question')
+    .post(callbackEcho({ clock: app.clock, findSecret: () => findUrlSecret(app.pool) }))
+    .all(methodNotAllowed('POST'));
   handler
     .route('/v1/callbacks/:provider/:attempt/:token')
     .post(readCallbackBytes(), providerCallback(app, metrics))

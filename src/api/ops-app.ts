@@ -1,8 +1,9 @@
-import express, { type Express } from 'express';
+import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Registry } from 'prom-client';
 import { ping } from '../db/ping.ts';
 import type { Database } from '../db/pool.ts';
 import { within } from './database-wait.ts';
+import { type CodecDeps, payloadCodec } from './routes/payload-codec.ts';
 
 export interface OpsDeps {
   readonly pool: Database;
@@ -12,6 +13,10 @@ export interface OpsDeps {
   readonly furtherMetrics?: () => Promise<string>;
   /** True from the signal to stop: load balancers look elsewhere while the last requests end. */
   readonly isClosing?: () => boolean;
+  /** Of what nobody expected. Absent: nobody is told. */
+  readonly onError?: (error: unknown) => void;
+  /** For Temporal UI, where payloads are encrypted. Absent: nothing is translated for anybody. */
+  readonly codec?: CodecDeps;
 }
 
 const probeMsMax = 1_000;
@@ -29,8 +34,35 @@ export function createOpsApp(deps: OpsDeps): Express {
     const [ours, theirs = ''] = await Promise.all([deps.registry.metrics(), deps.furtherMetrics?.()]);
     response.type(deps.registry.contentType).send(`${ours}${theirs}`);
   });
+  if (deps.codec !== undefined) handler.use(payloadCodec(deps.codec));
+  handler.use(answerErrors(deps));
   return handler;
 }
+
+/** In words of our own: the parser's error quotes the body, which for the codec is what was worth encrypting. */
+function answerErrors({ onError }: Pick<OpsDeps, 'onError'>): ErrorRequestHandler {
+  // oxlint-disable-next-line max-params -- Express knows the handlers of errors by their four parameters.
+  // oxlint-disable-next-line max-params -- Express knows the handlers of errors by their four parameters.
+  return (error: unknown, _request, response, next) => {
+    const status = statusOf(error);
+    if (status === 500) onError?.(error);
+    if (response.headersSent) return next(error);
+    response.status(status).json({ message: messages[status] });
+  };
+}
+
+function statusOf(error: unknown): keyof typeof messages {
+  const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
+  if (status === 413 || status === 415) return status;
+  return typeof status === 'number' && status >= 400 && status < 500 ? 400 : 500;
+}
+
+const messages = {
+  400: 'The request could not be read. Check its path and that its body is JSON.',
+  413: 'The body is too large. Send fewer payloads at once.',
+  415: 'The body has an encoding that is not read here. Send JSON in UTF-8, as it is.',
+  500: 'Something went wrong here. Try again; if it stays so, restart this process and report it.',
+} as const;
 
 /** Temporal is told and not required: jobs are accepted without it, and wait. */
 async function readinessOf(deps: OpsDeps) {

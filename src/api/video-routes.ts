@@ -32,7 +32,7 @@ export function addVideoRoutes(handler: Express, { app, accept, find, streaming,
   addAbsentCalls(handler);
   handler
     .route('/v1/videos/:id')
-    .get(getVideo({ ...find, ...streaming }))
+    .get(getVideo({ ...streaming, ...find }))
     .delete(deleteVideo(app))
     .all(methodNotAllowed('GET, HEAD, DELETE'));
   handler.route('/v1/videos/:id/cancel').post(cancelVideo(find)).all(methodNotAllowed('POST'));

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { poolSchema, targetLimitsSchema } from './pools.ts';
 
 const variableName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'has to be the name of an environment variable');
+/** What operators name in paths, where a slash is written `~`. */
+const operatorName = z.string().regex(/^[^~]+$/, 'may not have a ~ in its name');
 const webUrl = z.url({ protocol: /^https?$/, error: 'has to be an http(s) URL' });
 
 /** Where something is known from, or that it is not. */
@@ -35,7 +37,7 @@ const providerSchema = z.strictObject({
   webhook_secret_variable: variableName.optional(),
   /** Holds the account's level, in place of the pools' presets. */
   level_variable: variableName.optional(),
-  pools: z.record(z.string(), poolSchema),
+  pools: z.record(operatorName, poolSchema),
   /** Absent: as `usualBills` of domain/route.ts has it. */
   bills: billsSchema.optional(),
 });
@@ -137,7 +139,7 @@ const targetSchema = z.strictObject({
 export const catalogueSchema = z.strictObject({
   providers: z.record(z.string(), providerSchema),
   models: z.record(z.string(), modelSchema),
-  targets: z.record(z.string(), targetSchema),
+  targets: z.record(operatorName, targetSchema),
 });
 
 export type Catalogue = z.infer<typeof catalogueSchema>;

@@ -10,6 +10,10 @@ export const webhookTaskQueue = 'spillway-webhooks';
 export interface DeliverWebhookInput {
   readonly deliveryId: string;
   readonly delayMs: number;
+  /** For its account in Temporal UI. Absent: a test, or a history of before. */
+  readonly jobId?: string;
+  /** How many were made before. Absent: in histories of before. */
+  readonly tries?: number;
 }
 
 /** How it ended; `retrying` leaves the rest to the relay. */

@@ -1,4 +1,4 @@
-import type { Failure } from '../domain/failure.ts';
+import type { Failure, FailureCode } from '../domain/failure.ts';
 import type { FinalPhase, JobId } from '../domain/job.ts';
 import type { AttemptReport, Opening, Story } from '../domain/story.ts';
 
@@ -18,6 +18,8 @@ export interface GenerateVideoInput extends Opening {
   readonly jobId: JobId;
   /** The first permit. A job that is shown because it waits too long starts without one. */
   readonly permit?: PermitMail;
+  /** How long a job may wait before it counts as stuck. Absent, as in histories of before: nothing ever does. */
+  readonly stuckAfterMs?: number;
 }
 
 /** What a run returns: the verdict that stands in Postgres, whoever reached it. */
@@ -46,6 +48,8 @@ export type CallbackMail = { readonly attempt: number } & Exclude<AttemptReport,
 /** Somebody claims to know of an attempt and can't prove it: ask the provider. */
 export interface HintMail {
   readonly attempt: number;
+  /** Of the line that the job waits in, with attempt 0: what the provider says to it now. Null: it is only full. */
+  readonly refusal?: FailureCode | null;
 }
 
 /** The answer of the `timeline` query. */

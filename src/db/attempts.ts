@@ -4,7 +4,6 @@ import type { Route } from '../domain/route.ts';
 import type { VideoRequest } from '../domain/video-request.ts';
 import type { Database } from './pool.ts';
 import { only } from './sql.ts';
-import type { Resolution } from './unknown-attempts.ts';
 
 export interface BeginOrder {
   readonly jobId: JobId;
@@ -101,43 +100,55 @@ export interface JobToSubmit {
   readonly route: Route;
 }
 
+const jobToSubmit = `request, tenant, input_image AS "inputImage", input_prepared AS "inputPrepared", input_url AS "inputUrl", route`;
+
 export async function findJobToSubmit(db: Database, jobId: JobId): Promise<JobToSubmit | undefined> {
   const { rows } = await db.query<JobToSubmit>({
     name: 'find_job_to_submit',
-    text: `SELECT request, tenant, input_image AS "inputImage", input_prepared AS "inputPrepared", input_url AS "inputUrl", route
-           FROM jobs WHERE id = $1`,
+    text: `SELECT ${jobToSubmit} FROM jobs WHERE id = $1`,
     values: [jobId],
   });
   return rows[0];
 }
 
-/** An attempt as its checker needs it. */
-export interface AttemptToCheck {
-  readonly provider: string;
-  readonly operation: string | null;
-  readonly seed: number | null;
-  readonly submittedAt: Date;
-  readonly outcome: 'finished' | 'failed' | 'lost' | null;
-  readonly failure: Failure | null;
-  /** What has settled that its submit was ambiguous, if it was: a proof, or its target's policy. */
-  readonly resolvedBy: Resolution | null;
-  readonly route: Route;
-  readonly target: number;
+/** The same with what is the attempt's own: made of its name, so that a ledger that was put back can make it again. */
+export interface AttemptToSubmit extends JobToSubmit {
+  /** The unguessable part of the callback URL. */
+  readonly token: string;
+  readonly seed: number;
 }
 
-export async function findAttemptToCheck(
+export async function findAttemptToSubmit(
   db: Database,
   jobId: JobId,
   attempt: number,
-): Promise<AttemptToCheck | undefined> {
-  const { rows } = await db.query<AttemptToCheck & { seed: string | null }>({
-    name: 'find_attempt_to_check',
-    text: `SELECT a.provider, a.operation, a.seed, a.submitted_at AS "submittedAt", a.outcome, a.failure,
-                  a.resolved_by AS "resolvedBy", a.target, j.route
-           FROM attempts a JOIN jobs j ON j.id = a.job
-           WHERE a.job = $1 AND a.attempt = $2`,
+): Promise<AttemptToSubmit | undefined> {
+  const { rows } = await db.query<AttemptToSubmit>({
+    name: 'find_attempt_to_submit',
+    text: `SELECT ${jobToSubmit}, attempt_token($1, $2) AS token, attempt_seed($1, $2)::int AS seed FROM jobs WHERE id = $1`,
     values: [jobId, attempt],
   });
-  const row = rows[0];
-  return row && { ...row, seed: row.seed === null ? null : Number(row.seed) };
+  return rows[0];
+}
+
+/** Whether the job is still to end. Its attempt may all the same be missing: the database was put back. */
+export async function isOpenJob(db: Database, jobId: JobId): Promise<boolean> {
+  const { rows } = await db.query({
+    name: 'is_open_job',
+    text: 'SELECT 1 FROM jobs WHERE id = $1 AND finished_at IS NULL',
+    values: [jobId],
+  });
+  return rows.length > 0;
+}
+
+/** The provider itself has it in line: its patience counts from now. One that has ended stays as it is. */
+export async function noteQueued(
+  db: Database,
+  { jobId, attempt }: { readonly jobId: JobId; readonly attempt: number },
+): Promise<void> {
+  await db.query({
+    name: 'note_queued',
+    text: 'UPDATE attempts SET queued_at = clock_timestamp() WHERE job = $1 AND attempt = $2 AND ended_at IS NULL',
+    values: [jobId, attempt],
+  });
 }

@@ -18,10 +18,11 @@ const arrivalsLookedAtMax = 100;
 export async function findBusyPools(connection: Pick<pg.Pool, 'query'>): Promise<readonly BusyPool[]> {
   const { rows } = await connection.query<BusyPool>({
     name: 'find_busy_pools',
-    text: `SELECT id, outstanding_max AS "outstandingMax", per_minute_max AS "perMinuteMax",
+    text: `SELECT id, CASE WHEN limits.is_paused THEN 0 ELSE limits.outstanding_max END AS "outstandingMax",
+                  limits.per_minute_max AS "perMinuteMax",
                   ${moment('next_start_at')} AS "nextStartAt", ${moment('clock_timestamp()')} AS now,
                   held.outstanding, held.submitting, news.are AS "hasNews", due.is AS "hasDue"
-           FROM pools
+           FROM pools JOIN limits_in_force AS limits ON limits.pool = pools.id
            CROSS JOIN LATERAL (
              SELECT (SELECT id FROM tickets
                      WHERE tickets.pool = pools.id AND parked AND not_before <= (SELECT clock_timestamp())
@@ -32,7 +33,12 @@ export async function findBusyPools(connection: Pick<pg.Pool, 'query'>): Promise
              SELECT coalesce(nullif(due.is, false),
                              (SELECT nullif(bool_or(n > 0) OR count(*) = ${arrivalsLookedAtMax}, false)
                               FROM (SELECT n FROM arrivals WHERE arrivals.pool = pools.id ORDER BY id LIMIT ${arrivalsLookedAtMax}) AS first),
-                             (SELECT true FROM throttles WHERE throttles.pool = pools.id LIMIT 1), false) AS are
+                             (SELECT true FROM throttles WHERE throttles.pool = pools.id LIMIT 1),
+                             -- A tenant's pause is over.
+                             (SELECT true FROM held_tenants
+                              WHERE held_tenants.pool = pools.id AND NOT EXISTS (
+                                SELECT 1 FROM pauses_in_force WHERE kind = 'tenant' AND subject = held_tenants.tenant)
+                              LIMIT 1), false) AS are
              OFFSET 0
            ) AS news
            CROSS JOIN LATERAL (

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Throttle } from '../domain/account-limits.ts';
+import type { LimitOverrides, Throttle } from '../domain/account-limits.ts';
 import type { Lane } from '../domain/lanes.ts';
 import type { PoolState } from '../domain/grants.ts';
 import { noteDepths } from './depths.ts';
@@ -30,7 +30,9 @@ export async function lockPool(connection: pg.PoolClient, pool: string): Promise
                   ${moment('next_start_at')} AS "nextStartAt", ${moment('overlap_at')} AS "overlapAt", learned,
                   EXISTS (SELECT 1 FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL) AS "isCapped",
                   EXISTS (SELECT 1 FROM tenants WHERE day_budget_usd_micros IS NOT NULL OR month_budget_usd_micros IS NOT NULL)
-                    AS "hasTenantBudgets"
+                    AS "hasTenantBudgets",
+                  EXISTS (SELECT 1 FROM pauses_in_force WHERE kind = 'tenant') OR EXISTS (SELECT 1 FROM held_tenants WHERE pool = $1)
+                    AS "hasHolds"
            FROM pools WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED`,
     values: [pool],
   });
@@ -49,6 +51,8 @@ export interface LockedPool {
   readonly isCapped: boolean;
   /** Some tenant has a budget of its own. */
   readonly hasTenantBudgets: boolean;
+  /** Some tenant is paused, or was. A hint: what is paused now, the statements after this one ask for themselves. */
+  readonly hasHolds: boolean;
 }
 
 /** Locks the budget where it has a cap, folds the refunds in, and says what is left of it. */
@@ -86,7 +90,7 @@ export async function unparkTickets(connection: pg.PoolClient, pool: string): Pr
 /**
  * Folds what has arrived and left since the last pass into flows. A flow that wakes begins at the time of its class: what it did not use while it
  * was away, it can't save. One that somebody has left is asked whether anybody is left in it: a campaign that is cancelled
- * is not to be looked through later, flow by flow, while others wait.
+ * is not to be looked through later, flow by flow, while others wait. Flows of a tenant that is paused are held.
  */
 export async function foldArrivals(connection: pg.PoolClient, pool: string): Promise<void> {
   await connection.query({
@@ -98,11 +102,7 @@ export async function foldArrivals(connection: pg.PoolClient, pool: string): Pro
            ), changes AS MATERIALIZED (
              SELECT sums.*, n + coalesce(own.waiting, 0) AS waiting, own.tag, coalesce(tenants.weight, 1) AS weight,
                     min(since) OVER (PARTITION BY class, tenant, caller) AS flow_since,
-                    NOT has_left OR EXISTS (
-                      SELECT 1 FROM tickets
-                      WHERE tickets.pool = $1 AND tickets.target_name = sums.target_name AND tickets.priority = sums.class
-                        AND tickets.tenant = sums.tenant AND tickets.caller = sums.caller
-                        AND kind <> 'overlap' AND NOT parked) AS is_active
+                    line.waits AND NOT line.is_paused AS is_active, line.waits AND line.is_paused AS is_held
              FROM (
                SELECT target_name, class, tenant, caller, sum(n)::int AS n, min(id) AS since, bool_or(n < 0) AS has_left,
                       array_agg(accepted_at) AS moments, array_agg(n) AS counts
@@ -113,6 +113,15 @@ export async function foldArrivals(connection: pg.PoolClient, pool: string): Pro
                FROM flows
                WHERE flows.pool = $1 AND flows.class = sums.class AND flows.tenant = sums.tenant AND flows.caller = sums.caller
              ) AS own
+             CROSS JOIN LATERAL (
+               SELECT NOT has_left OR EXISTS (
+                        SELECT 1 FROM tickets
+                        WHERE tickets.pool = $1 AND tickets.target_name = sums.target_name AND tickets.priority = sums.class
+                          AND tickets.tenant = sums.tenant AND tickets.caller = sums.caller
+                          AND kind <> 'overlap' AND NOT parked) AS waits,
+                      EXISTS (SELECT 1 FROM pauses_in_force WHERE kind = 'tenant' AND subject = sums.tenant) AS is_paused
+               OFFSET 0
+             ) AS line
              LEFT JOIN tenants ON tenants.id = sums.tenant
            ), tagged AS MATERIALIZED (
              -- Who comes takes the tenant's next tags, in the order of arrival; who waits at another target has one already.
@@ -134,14 +143,17 @@ export async function foldArrivals(connection: pg.PoolClient, pool: string): Pro
              SELECT DISTINCT $1, class, coalesce((SELECT min(virtual_time) FROM lanes WHERE pool = $1), 0) FROM changes
              ON CONFLICT DO NOTHING
            ), folded AS (
-             INSERT INTO flows (pool, class, tenant, caller, target_name, weight, tag, since, waiting, active)
-             SELECT $1, class, tenant, caller, target_name, weight, start_tag, since, waiting, is_active FROM tagged
+             INSERT INTO flows (pool, class, tenant, caller, target_name, weight, tag, since, waiting, active, held)
+             SELECT $1, class, tenant, caller, target_name, weight, start_tag, since, waiting, is_active, is_held FROM tagged
              ON CONFLICT (pool, class, tenant, caller, target_name) DO UPDATE
              SET waiting = excluded.waiting,
                  weight = excluded.weight,
                  tag = CASE WHEN flows.active THEN flows.tag ELSE excluded.tag END,
                  since = CASE WHEN flows.active THEN flows.since ELSE excluded.since END,
-                 active = excluded.active
+                 active = excluded.active,
+                 held = excluded.held
+           ), held AS (
+             INSERT INTO held_tenants (pool, tenant) SELECT DISTINCT $1, tenant FROM changes WHERE is_held ON CONFLICT DO NOTHING
            ), ${noteDepths}
            SELECT 1`,
     values: [pool],
@@ -178,9 +190,13 @@ export async function readHoldings(connection: pg.PoolClient, pool: string): Pro
                    ) AS ended WHERE targets.pool = $1)
               ELSE 0 END)::int AS "startedLately",
              ${lanesOf('$1')} AS lanes,
+             EXISTS (SELECT 1 FROM pauses_in_force WHERE kind = 'pool' AND subject = $1) AS "isHeld",
+             (SELECT jsonb_build_object('outstandingMax', max(outstanding_max), 'perMinuteMax', max(per_minute_max))
+              FROM limit_overrides WHERE pool = $1 AND expires_at > clock_timestamp()) AS overrides,
              (SELECT coalesce(jsonb_agg(jsonb_build_object(
                        'name', name, 'outstandingMax', outstanding_max, 'perMinuteMax', per_minute_max,
                        'nextStartAt', ${moment('next_start_at')}, 'admits', admits, 'waitReason', wait_reason,
+                       'isHeld', EXISTS (SELECT 1 FROM pauses_in_force WHERE kind = 'target' AND subject = name),
                        'outstanding', coalesce((SELECT outstanding FROM held WHERE target_name = name), 0),
                        'probing', CASE WHEN admits IS NULL THEN 0 ELSE
                          (SELECT count(*) FROM permits
@@ -193,7 +209,8 @@ export async function readHoldings(connection: pg.PoolClient, pool: string): Pro
 
 type TargetRow = PoolState['targets'][number] & { readonly waitReason: string | null };
 
-export interface Holdings extends Pick<PoolState, 'now' | 'outstanding' | 'submitting' | 'undelivered'> {
+export interface Holdings extends Pick<PoolState, 'now' | 'outstanding' | 'submitting' | 'undelivered' | 'isHeld'> {
+  readonly overrides: LimitOverrides;
   readonly throttles: readonly Throttle[];
   /** Starts in the last minute that were not refused. 0 where nothing was. */
   readonly startedLately: number;

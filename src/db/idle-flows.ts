@@ -21,7 +21,7 @@ export async function forgetIdleFlows(pool: pg.Pool): Promise<number> {
 }
 
 /** What it was charged for its tenant's clock keeps. One that has left and is not counted out yet would come back with them. */
-const isIdleFlow = 'NOT flows.active AND flows.waiting = 0';
+const isIdleFlow = 'NOT flows.active AND NOT flows.held AND flows.waiting = 0';
 
 async function forgetFlowsOf(pool: pg.Pool, id: string): Promise<number> {
   const { rows } = await pool.query<{ place: string }>(

@@ -34,7 +34,7 @@ export interface StoredShare extends LineShare {
 }
 
 /** Why a target is passed over while others of its pool are served: its line is one of its own. */
-export const ownReasons: readonly string[] = ['breaker', 'target_capacity', 'target_rate'];
+export const ownReasons: readonly string[] = ['operator', 'breaker', 'target_capacity', 'target_rate'];
 
 /** How finely a tenant's flows are told apart: by how far they are from their turn, and by how deep they are. */
 const groupsOfDistance = 6;
@@ -68,9 +68,11 @@ const group = `'flows', flows, 'waiting', waiting, 'tagMin', tag_min, 'tagMax', 
 const lineSql = `
   WITH line AS MATERIALIZED (
     SELECT targets.name, targets.target, lanes.class, several.are AS are_several
-    FROM (SELECT name, CASE WHEN wait_reason = ANY ($2) THEN name END AS target FROM targets WHERE pool = $1) AS targets
+    FROM (SELECT name, CASE WHEN wait_reason_of(pool, name, wait_reason) = ANY ($2) THEN name END AS target
+          FROM targets WHERE pool = $1) AS targets
     JOIN lanes ON lanes.pool = $1
-    CROSS JOIN (SELECT count(*) > 1 AS are FROM targets WHERE pool = $1 AND NOT coalesce(wait_reason = ANY ($2), false)) AS several
+    CROSS JOIN (SELECT count(*) > 1 AS are FROM targets
+                WHERE pool = $1 AND NOT coalesce(wait_reason_of(pool, name, wait_reason) = ANY ($2), false)) AS several
   ), arrived AS (
     SELECT arrivals.class, line.target, arrivals.tenant, sum(n) AS n, min(id) AS since
     FROM (SELECT * FROM arrivals WHERE pool = $1 ORDER BY id LIMIT 5000) AS arrivals
@@ -118,13 +120,13 @@ const lineSql = `
     LEFT JOIN tenants ON tenants.id = tenant
     GROUP BY class, target, tenant
   )
-  SELECT coalesce(working_max, outstanding_max) AS "outstandingMax", per_minute_max AS "perMinuteMax",
+  SELECT least(working_max, limits.outstanding_max) AS "outstandingMax", limits.per_minute_max AS "perMinuteMax",
     ${lanesOf('$1')} AS lanes,
     (SELECT coalesce(json_agg(json_build_object(${group},
               'class', class, 'target', target, 'tenant', tenant, 'weight', weight, 'clock', clock, 'groups', groups)), '[]')
      FROM shared) AS shares,
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
-              'name', name, 'waitReason', wait_reason, 'outstandingMax', outstanding_max, 'perMinuteMax', per_minute_max,
+              'name', name, 'waitReason', wait_reason_of(pool, name, wait_reason), 'outstandingMax', outstanding_max, 'perMinuteMax', per_minute_max,
               'durations', durations, 'zombies', held.zombies, 'underWay', held.ages, 'drained', samples.drained)), '[]')
      FROM targets
      CROSS JOIN LATERAL (
@@ -143,4 +145,4 @@ const lineSql = `
        FROM drains WHERE drains.pool = $1 AND drains.target_name = targets.name
      ) AS samples
      WHERE targets.pool = $1) AS targets
-  FROM (VALUES ($1)) AS asked (id) LEFT JOIN pools USING (id)`;
+  FROM (VALUES ($1)) AS asked (id) LEFT JOIN pools USING (id) LEFT JOIN limits_in_force AS limits ON limits.pool = pools.id`;

@@ -2,6 +2,7 @@ import type { JobId, JobPhase } from '../domain/job.ts';
 import { limits } from '../domain/limits.ts';
 import type { Route } from '../domain/route.ts';
 import type { Database } from './pool.ts';
+import { millis } from './sql.ts';
 
 /** A message to a workflow, leased to us. */
 export interface Mail {
@@ -13,6 +14,10 @@ export interface Mail {
   readonly tries: number;
   readonly phase: JobPhase;
   readonly route: Route;
+  readonly tenant: string;
+  /** The public name. */
+  readonly model: string;
+  readonly acceptedAt: number;
   /** Milliseconds until it may be delivered: a start is not before its permit's moment. */
   readonly waitMs: number;
 }
@@ -37,6 +42,7 @@ export async function leaseMail(db: Database, count: number): Promise<readonly M
              RETURNING mailbox.*
            )
            SELECT leased.id::text, leased.job, leased.kind, leased.attempt, leased.payload, leased.tries, jobs.phase, jobs.route,
+                  jobs.tenant, jobs.model, floor(${millis('jobs.accepted_at')}) AS "acceptedAt",
                   greatest(0, extract(epoch FROM nullif(leased.not_before, '-infinity') - clock_timestamp()) * 1000)::float8 AS "waitMs"
            FROM leased JOIN jobs ON jobs.id = leased.job
            ORDER BY leased.id`,

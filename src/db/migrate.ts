@@ -1,8 +1,11 @@
 import { readdir } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { runner } from 'node-pg-migrate';
 import { Client } from 'pg';
+import { limits } from '../domain/limits.ts';
+import { findPrimary, PrimaryClient } from './hosts.ts';
 
-/** The database was migrated by a newer release than this one. */
+/** A newer release than this one has taken something out of the database that this one may need. */
 export class NewerSchemaError extends Error {
   override name = 'NewerSchemaError';
 }
@@ -17,24 +20,58 @@ const migrationsTable = 'spillway_migrations';
 
 /**
  * Brings the schema up to this release, forward only, under an advisory lock of the runner's, so that racers queue.
- * Refuses a schema that a newer release has touched.
+ * What a newer release has added is left alone: it has nothing against this one. Refuses a schema that a newer release has
+ * taken something from.
  */
-export async function migrate({ url, directory, log }: MigrateSettings): Promise<void> {
-  await refuseNewerSchema(url, directory);
-  await runner({
-    databaseUrl: url,
-    dir: directory,
-    direction: 'up',
-    migrationsTable,
-    checkOrder: true,
-    singleTransaction: true,
-    advisoryLockMode: 'wait',
-    verbose: false,
-    log,
-  });
+export async function migrate(settings: MigrateSettings): Promise<void> {
+  await refuseNewerSchema(settings.url, settings.directory);
+  const giveUpAt = performance.now() + limits.migrationMsMax;
+  for (;;) {
+    try {
+      return await runMigrations(settings);
+    } catch (error) {
+      if (!isLockTimeout(error) || performance.now() >= giveUpAt) throw error;
+      settings.log('A lock was not to be had in time. Whoever waited behind goes first, then it is tried again.');
+      await delay(limits.migrationLockPauseMs);
+    }
+  }
 }
 
-/** Throws unless every migration of this release, and none of a newer one, has run. */
+/**
+ * A migration that waits for a lock on a table makes everybody wait who asks for the table after it, and what it waits for
+ * may be a dump that takes hours. So it waits for a moment only.
+ */
+async function runMigrations({ url, directory, log }: MigrateSettings): Promise<void> {
+  const dbClient = new Client({ connectionString: await findPrimary(url), connectionTimeoutMillis: 5_000 });
+  dbClient.on('error', () => undefined);
+  await dbClient.connect();
+  try {
+    await dbClient.query(`SET lock_timeout = ${limits.migrationLockMsMax}`);
+    await runner({
+      dbClient,
+      dir: directory,
+      direction: 'up',
+      migrationsTable,
+      checkOrder: true,
+      singleTransaction: true,
+      advisoryLockMode: 'wait',
+      verbose: false,
+      log,
+    });
+  } finally {
+    await dbClient.end();
+  }
+}
+
+/** Postgres' lock_not_available. */
+function isLockTimeout(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '55P03';
+}
+
+/**
+ * Throws unless every migration of this release has run, and none of a newer one that takes something away. Those that only
+ * add are fine: while a release is rolled out, or back, processes of the one before start and stop beside it.
+ */
 export async function assertSchemaIsCurrent(url: string, directory: string): Promise<void> {
   const { applied, known } = await compare(url, directory);
   const missing = known.filter((name) => !applied.includes(name));
@@ -48,11 +85,16 @@ async function refuseNewerSchema(url: string, directory: string): Promise<void> 
 }
 
 function throwOnNewer(applied: readonly string[], known: readonly string[]): void {
-  const newer = applied.filter((name) => !known.includes(name));
+  const newer = applied.filter((name) => !known.includes(name) && isContracting(name));
   if (newer.length === 0) return;
   throw new NewerSchemaError(
-    `The database has ${newer.join(', ')}, which this release does not know. Start the release that made it, or a newer one.`,
+    `The database has ${newer.join(', ')}, which this release does not know and which took something away. Start the release that made it, or a newer one.`,
   );
+}
+
+/** A migration whose name says so takes away what the releases since the one before it no longer need. */
+function isContracting(name: string): boolean {
+  return /^\d+_contract_/.test(name);
 }
 
 async function compare(url: string, directory: string): Promise<{ applied: string[]; known: string[] }> {
@@ -61,7 +103,11 @@ async function compare(url: string, directory: string): Promise<{ applied: strin
     .filter((file) => file.endsWith('.sql'))
     .map((file) => file.slice(0, -'.sql'.length))
     .toSorted();
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000, query_timeout: 10_000 });
+  const client = new PrimaryClient({
+    connectionString: await findPrimary(url),
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 10_000,
+  });
   await client.connect();
   try {
     const table = await client.query('SELECT to_regclass($1) AS oid', [migrationsTable]);

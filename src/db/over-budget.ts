@@ -35,6 +35,7 @@ const returnSql = `
       WHERE n - 1 <> tickets.target AND (entry ->> 'priceUsdMicros')::bigint <= tickets.reserved_usd_micros
         AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = locked.job AND a.target = n - 1)
         AND NOT EXISTS (SELECT 1 FROM permits p WHERE p.job = locked.job AND p.target = n - 1)
+        AND wait_reason_of(entry ->> 'pool', entry ->> 'name', NULL) IS NULL
       ORDER BY n LIMIT 1
     ) AS goal
   ), moved AS (

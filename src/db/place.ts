@@ -21,6 +21,8 @@ export interface WaitingPlace {
   readonly parkedMs: number | null;
   /** Its tenant's budget had no room for it when last looked at. */
   readonly isOverBudget: boolean;
+  /** An operator has paused its tenant. Absent: nobody has. */
+  readonly isHeld?: boolean;
   /** Its flow, as it stands. Nulls: it has not been folded yet. */
   readonly tag: number | null;
   readonly since: number | null;
@@ -53,6 +55,7 @@ export async function findPlaces(db: Database, jobs: readonly JobId[]): Promise<
                   mine.price_usd_micros::float8 AS "priceUsdMicros",
                   CASE WHEN mine.parked THEN greatest(${millis('mine.not_before - clock_timestamp()')}, 0) END AS "parkedMs",
                   mine.over_budget AS "isOverBudget",
+                  EXISTS (SELECT 1 FROM pauses_in_force WHERE pauses_in_force.kind = 'tenant' AND subject = mine.tenant) AS "isHeld",
                   CASE WHEN flow.active THEN flow.tag END AS tag,
                   coalesce(CASE WHEN flow.active THEN flow.since END, pending.since)::float8 AS since,
                   (SELECT coalesce(jsonb_object_agg(target_name, waiting), '{}') FROM (

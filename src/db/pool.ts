@@ -1,4 +1,5 @@
-import { Pool, type PoolClient } from 'pg';
+import { type ClientConfig, Pool, type PoolClient } from 'pg';
+import { isReadOnlyError, PrimaryClient } from './hosts.ts';
 
 export interface PoolSettings {
   readonly url: string;
@@ -7,6 +8,8 @@ export interface PoolSettings {
   readonly name: string;
   /** Milliseconds after which the server gives a statement up. */
   readonly statementTimeoutMs?: number;
+  /** For a connection to be had. Absent: as long as a caller waits for one. */
+  readonly connectTimeoutMs?: number;
   readonly onError: (error: Error) => void;
 }
 
@@ -16,15 +19,25 @@ export interface PoolSettings {
  */
 export function createPool(settings: PoolSettings): Pool {
   const statementTimeoutMs = settings.statementTimeoutMs ?? 1_000;
-  const pool = new Pool({
+  const connection: ClientConfig = {
     connectionString: settings.url,
-    max: settings.connectionsMax,
     application_name: `spillway-${settings.name}`,
-    connectionTimeoutMillis: 1_000,
+    connectionTimeoutMillis: settings.connectTimeoutMs ?? 1_000,
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + 500,
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
+  };
+  const pool = new Pool({
+    ...connection,
+    max: settings.connectionsMax,
+    // Several hosts are tried in turn, until one can be written to.
+    Client: class extends PrimaryClient {
+      constructor() {
+        super(connection);
+      }
+    },
+    verify: refuseStandby,
   });
   pool.on('error', settings.onError);
   // The pool listens to idle connections only: one that breaks inside a transaction would end the process.
@@ -32,15 +45,24 @@ export function createPool(settings: PoolSettings): Pool {
   return pool;
 }
 
+function refuseStandby(fresh: PoolClient, done: (error?: Error) => void): void {
+  if (!(fresh instanceof PrimaryClient)) return done();
+  // oxlint-disable-next-line promise/no-callback-in-promise -- the pool knows no other way.
+  void fresh.refuseStandby().then(() => done(), done);
+}
+
 /** What a statement needs: a pool, or one connection of it inside a transaction. */
 export type Database = Pick<Pool, 'query'>;
+
+/** What a transaction needs. */
+export type Connections = Pick<Pool, 'query' | 'connect'>;
 
 /**
  * Runs `work` in one transaction on one connection: committed when it returns, rolled back when it throws. `begin` may
  * set what is to hold for this transaction in the same trip to the server.
  */
 export async function inTransaction<Result>(
-  pool: Pool,
+  pool: Connections,
   work: (connection: PoolClient) => Promise<Result>,
   begin = 'BEGIN',
 ): Promise<Result> {
@@ -52,16 +74,16 @@ export async function inTransaction<Result>(
     connection.release();
     return result;
   } catch (error) {
-    await rollBack(connection);
+    await rollBack(connection, error);
     throw error;
   }
 }
 
-/** A connection that can't even roll back is broken and leaves the pool. */
-async function rollBack(connection: PoolClient): Promise<void> {
+/** A connection that can't even roll back is broken and leaves the pool, as does one to a server that only follows now. */
+async function rollBack(connection: PoolClient, cause: unknown): Promise<void> {
   try {
     await connection.query('ROLLBACK');
-    connection.release();
+    connection.release(isReadOnlyError(cause));
   } catch (error) {
     connection.release(error instanceof Error ? error : true);
   }

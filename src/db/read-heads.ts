@@ -50,7 +50,9 @@ export async function readHeads(connection: pg.PoolClient, { pool, targets, head
                   WHERE flows.pool = $1 AND flows.class = lanes.class AND flows.target_name = targets.name AND flows.active
                   ORDER BY flows.tag, flows.since
                   LIMIT CASE WHEN targets.name = ANY ($2::text[]) THEN $3 ELSE 1 END
-                ) AS first) AS own
+                ) AS first
+                -- Behind the limit: who is paused is taken out of the way by another statement, and not looked past here.
+                WHERE NOT EXISTS (SELECT 1 FROM pauses_in_force WHERE kind = 'tenant' AND subject = first.tenant)) AS own
               ) AS next
               CROSS JOIN LATERAL (
                 SELECT count(*) AS count, json_agg(id::text) AS ids, json_agg(price_usd_micros) AS prices
@@ -69,6 +71,7 @@ export async function readHeads(connection: pg.PoolClient, { pool, targets, head
                 ORDER BY accepted_at, id), '[]')
               FROM (
                 SELECT * FROM tickets WHERE pool = $1 AND kind = 'overlap' AND NOT parked
+                  AND NOT EXISTS (SELECT 1 FROM pauses_in_force WHERE pauses_in_force.kind = 'tenant' AND subject = tickets.tenant)
                 ORDER BY accepted_at NULLS FIRST, id LIMIT ${overlapsReadMax}
               ) AS second) AS overlaps`,
     values: [pool, targets, headsMax],

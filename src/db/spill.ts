@@ -10,7 +10,7 @@ import { moment, only } from './sql.ts';
 export interface SpillSource {
   readonly pool: string;
   readonly name: string;
-  /** Its breakers do not admit everybody: whoever is beyond them leaves, however long they have waited. */
+  /** It is drained, or its breakers do not admit everybody: whoever is beyond them leaves, however long they have waited. */
   readonly isOpen: boolean;
 }
 
@@ -21,9 +21,13 @@ export interface SpillSource {
  */
 export async function findSpillSources(db: Database): Promise<readonly SpillSource[]> {
   const { rows } = await db.query<SpillSource>(
-    `SELECT pool, name, admits IS NOT NULL AS "isOpen"
+    `SELECT pool, name, admits IS NOT NULL OR drained.is AS "isOpen"
            FROM targets
-           WHERE CASE WHEN admits IS NULL
+           CROSS JOIN LATERAL (
+             SELECT EXISTS (SELECT 1 FROM pauses_in_force WHERE kind = 'target' AND subject = targets.name AND drains) AS is
+             OFFSET 0
+           ) AS drained
+           WHERE CASE WHEN admits IS NULL AND NOT drained.is
              THEN (SELECT spill_at FROM tickets
                    WHERE tickets.pool = targets.pool AND target_name = targets.name AND NOT parked AND spill_at < 'infinity'
                    ORDER BY spill_at LIMIT 1) <= clock_timestamp()
@@ -53,7 +57,9 @@ export async function readSpillState(db: Database): Promise<SpillState> {
                        'pool', targets.pool, 'name', name, 'admits', admits, 'probing', coalesce(held.probing, 0),
                        'outstanding', coalesce(held.count, 0), 'outstandingMax', outstanding_max,
                        'perMinuteMax', per_minute_max, 'nextStartAt', ${moment('next_start_at')},
-                       'isPaused', wait_reason IS NOT DISTINCT FROM 'paused', 'waiting', line.count)), '[]')
+                       'isPaused', wait_reason IS NOT DISTINCT FROM 'paused', 'waiting', line.count,
+                       'isHeld', wait_reason_of(targets.pool, name, NULL) IS NOT NULL,
+                       'isDrained', EXISTS (SELECT 1 FROM pauses_in_force WHERE kind = 'target' AND subject = name AND drains))), '[]')
               FROM targets LEFT JOIN held ON held.pool = targets.pool AND held.target_name = targets.name
               CROSS JOIN LATERAL (
                 SELECT count(*) FROM (
@@ -62,10 +68,10 @@ export async function readSpillState(db: Database): Promise<SpillState> {
                   LIMIT ${limits.spillWaitingMax}) AS waiting
               ) AS line) AS places,
              (SELECT coalesce(jsonb_agg(jsonb_build_object(
-                       'pool', id, 'outstandingMax', least(outstanding_max, working_max), 'perMinuteMax', per_minute_max,
+                       'pool', id, 'outstandingMax', least(limits.outstanding_max, working_max), 'perMinuteMax', limits.per_minute_max,
                        'nextStartAt', ${moment('next_start_at')},
                        'outstanding', coalesce((SELECT sum(held.count) FROM held WHERE held.pool = pools.id), 0))), '[]')
-              FROM pools) AS accounts`,
+              FROM pools JOIN limits_in_force AS limits ON limits.pool = pools.id) AS accounts`,
   );
   return only(rows, 'read_spill_state');
 }

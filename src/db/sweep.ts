@@ -87,35 +87,6 @@ export async function endOverrunJobs(db: Database, late: OverrunJobs): Promise<r
   return rows.map(({ job }) => job);
 }
 
-/**
- * Starts the workflows of jobs that have waited longer than `stuckAfterMs`, without a permit, so that operators see them
- * in Temporal UI: the oldest `visibleMax` of the line, however long it is.
- */
-export async function showStuckJobs(
-  db: Database,
-  settings: { stuckAfterMs: number; visibleMax: number },
-): Promise<number> {
-  const { rowCount } = await db.query({
-    name: 'show_stuck_jobs',
-    text: `WITH oldest AS (
-             SELECT job FROM tickets
-             WHERE kind = 'first' AND accepted_at < (SELECT clock_timestamp()) - $1 * interval '1 millisecond'
-             ORDER BY accepted_at
-             LIMIT $2
-           ), stuck AS (
-             SELECT jobs.id FROM oldest JOIN jobs ON jobs.id = oldest.job
-             WHERE jobs.dispatched_at IS NULL
-             FOR NO KEY UPDATE OF jobs SKIP LOCKED
-           ), dispatched AS (
-             UPDATE jobs SET dispatched_at = clock_timestamp() FROM stuck WHERE jobs.id = stuck.id RETURNING jobs.id
-           )
-           INSERT INTO mailbox (job, kind) SELECT id, 'start' FROM dispatched
-           ON CONFLICT (job, kind, attempt) DO NOTHING`,
-    values: [settings.stuckAfterMs, settings.visibleMax],
-  });
-  return rowCount ?? 0;
-}
-
 /** Forgets idempotency keys that are older than we promise to keep them. */
 export async function deleteOldKeys(db: Database, settings: { daysKept: number; count: number }): Promise<number> {
   const { rowCount } = await db.query({

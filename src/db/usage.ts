@@ -43,7 +43,7 @@ export interface Usage {
 
 /**
  * What a tenant used, and what its budgets leave. Reads all the jobs of those days, by their ids, which begin with their
- * time: so its statement is given more time than others, by a pool of its own.
+ * time, and what was kept of those that were pruned: so its statement is given more time than others, by a pool of its own.
  */
 export async function readUsage(db: Database, query: UsageQuery): Promise<Usage> {
   const { rows } = await db.query<UsageRow>(usageSql(query.groupBy), [query.tenant, query.from, query.to]);
@@ -64,6 +64,13 @@ const groups = {
                       (SELECT provider FROM attempts WHERE job = chosen.id ORDER BY attempt DESC LIMIT 1))`,
 } as const satisfies Record<UsageGroup, string>;
 
+/** What is still known of jobs that were pruned. */
+const ofPruned = {
+  day: 'day::text',
+  model: 'model',
+  provider: `nullif(provider, '')`,
+} as const satisfies Record<UsageGroup, string>;
+
 /** By provider attempts and costs count where they were made, and jobs where they ended. */
 function usageSql(groupBy: UsageGroup): string {
   const ofAttempt = groupBy === 'provider' ? 'attempts.provider' : 'its."group"';
@@ -81,14 +88,23 @@ function usageSql(groupBy: UsageGroup): string {
     ), paid AS (
       SELECT ${ofAttempt} AS "group", count(*) AS attempts, coalesce(sum(cost_usd_micros), 0) AS cost
       FROM its JOIN attempts ON attempts.job = its.id GROUP BY 1
+    ), pruned AS MATERIALIZED (
+      SELECT ${ofPruned[groupBy]} AS "group", phase, jobs, seconds, attempts, usd_micros FROM pruned_usage
+      WHERE tenant = $1 AND day >= $2::date AND day <= $3::date
     )
     SELECT "group", coalesce(jsonb_object_agg(phase, jobs) FILTER (WHERE phase IS NOT NULL), '{}') AS jobs,
-           coalesce(max(attempts), 0)::int AS attempts, coalesce(sum(seconds), 0)::float8 AS seconds,
-           coalesce(max(cost), 0)::float8 AS "costUsdMicros"
+           coalesce(sum(attempts), 0)::int AS attempts, coalesce(sum(seconds), 0)::float8 AS seconds,
+           coalesce(sum(cost), 0)::float8 AS "costUsdMicros"
     FROM (
-      SELECT "group", phase, jobs, seconds, NULL::bigint AS attempts, NULL::numeric AS cost FROM phases
-      UNION ALL
-      SELECT "group", NULL, NULL, NULL, attempts, cost FROM paid
+      SELECT "group", phase, sum(jobs) AS jobs, sum(seconds) AS seconds, sum(attempts) AS attempts, sum(cost) AS cost
+      FROM (
+        SELECT "group", phase, jobs, seconds, NULL::bigint AS attempts, NULL::numeric AS cost FROM phases
+        UNION ALL
+        SELECT "group", NULL, NULL, NULL, attempts, cost FROM paid
+        UNION ALL
+        SELECT "group", nullif(phase, ''), CASE WHEN phase <> '' THEN jobs END, seconds, attempts, usd_micros FROM pruned
+      ) AS each
+      GROUP BY "group", phase
     ) AS parts
     GROUP BY "group" ORDER BY "group" NULLS LAST`;
 }

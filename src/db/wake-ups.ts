@@ -1,11 +1,11 @@
-import { Client } from 'pg';
+import { PrimaryClient } from './hosts.ts';
 import type { Database } from './pool.ts';
 
 /**
  * Wake-ups between processes. They travel beside the writes, never inside their transactions (NOTIFY serialises
  * commits), and only save waiting: whoever misses one looks by itself a moment later.
  */
-const channel = 'spillway';
+export const channel = 'spillway';
 
 /** `grant`: capacity or a ticket may be there. `mail`: something lies in the mailbox. `events`: a job has a new event. `erase`: a job was deleted. */
 export type WakeUp = 'grant' | 'mail' | 'events' | 'erase';
@@ -23,7 +23,7 @@ export function createWakeUps(db: Database, everyMs = 10): WakeUps {
     timer = undefined;
     const kinds = [...pending].join(',');
     pending.clear();
-    db.query({ name: 'wake_up', text: 'SELECT pg_notify($1, $2)', values: [channel, kinds] }).catch(() => undefined);
+    void sendWakeUp(db, kinds);
   };
   return {
     send(kind) {
@@ -31,6 +31,13 @@ export function createWakeUps(db: Database, everyMs = 10): WakeUps {
       timer ??= setTimeout(flush, everyMs);
     },
   };
+}
+
+/** For a process that ends right after: once it has returned, it is sent, or can't be. */
+export async function sendWakeUp(db: Database, kinds: string): Promise<void> {
+  await db
+    .query({ name: 'wake_up', text: 'SELECT pg_notify($1, $2)', values: [channel, kinds] })
+    .catch(() => undefined);
 }
 
 export interface Listener {
@@ -42,11 +49,11 @@ const reconnectAfterMs = 1_000;
 /** Listens on a connection of its own and connects anew when that breaks. */
 export function listenToWakeUps(url: string, onWakeUp: (kinds: readonly string[]) => void): Listener {
   let closed = false;
-  let client: Client | undefined;
+  let client: PrimaryClient | undefined;
   let retry: NodeJS.Timeout | undefined;
 
   const connect = async (): Promise<void> => {
-    const fresh = new Client({
+    const fresh = new PrimaryClient({
       connectionString: url,
       application_name: 'spillway-wake-ups',
       connectionTimeoutMillis: 1_000,
@@ -59,6 +66,10 @@ export function listenToWakeUps(url: string, onWakeUp: (kinds: readonly string[]
     fresh.on('end', reconnect);
     fresh.on('notification', ({ payload }) => onWakeUp((payload ?? '').split(',')));
     await fresh.connect();
+    await fresh.refuseStandby().catch(async (error: unknown) => {
+      await fresh.end();
+      throw error;
+    });
     await fresh.query(`LISTEN ${channel}`);
   };
   const reconnect = (): void => {

@@ -4,6 +4,7 @@ import {
   cancelSignalName,
   type GenerateVideoInput,
   generateVideoType,
+  type HintMail,
   hintSignalName,
   type PermitMail,
   permitSignalName,
@@ -12,13 +13,21 @@ import {
 import { findKnownRun } from '../db/known-attempts.ts';
 import type { Mail } from '../db/mailbox.ts';
 import type { Database } from '../db/pool.ts';
+import { isFailureCode } from '../domain/failure.ts';
 import { isFinal } from '../domain/job.ts';
+import { jobDetails, jobSummary } from '../domain/start-notice.ts';
+import { openStory } from '../domain/story.ts';
+import { snapshotOf } from '../domain/story-snapshot.ts';
+import { stuckOf } from '../domain/stuck.ts';
+import { typedSearchAttributes } from './search-attributes.ts';
 
 export interface DeliveryDeps {
   readonly pool: Database;
   /** On the worker's own connection, so that a start may be eager. */
   readonly client: Client;
   readonly eagerStart: boolean;
+  /** How long a job may wait before it counts as stuck. */
+  readonly stuckAfterMs: number;
 }
 
 /** Whether the message has arrived, or is of no use any more. */
@@ -42,7 +51,8 @@ async function start(deps: DeliveryDeps, mail: Mail): Promise<boolean> {
   const input: GenerateVideoInput = {
     jobId: mail.job,
     route: mail.route,
-    ...(permit === undefined ? {} : { permit }),
+    stuckAfterMs: deps.stuckAfterMs,
+    ...(permit === undefined ? lineOf(mail) : { permit }),
     ...run,
   };
   try {
@@ -53,12 +63,40 @@ async function start(deps: DeliveryDeps, mail: Mail): Promise<boolean> {
       workflowIdReusePolicy: 'REJECT_DUPLICATE',
       workflowIdConflictPolicy: 'FAIL',
       requestEagerStart: deps.eagerStart,
+      ...noticeOf(input, mail),
     });
     return true;
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     return permit === undefined || (await deliver(deps, { ...mail, kind: 'permit' }));
   }
+}
+
+/** Since when it waits that is shown without a permit, and what the provider says to its line. */
+function lineOf({ payload, acceptedAt }: Mail): Pick<GenerateVideoInput, 'waitingSince' | 'refusal'> {
+  const { waitingSince, refusal } = payload;
+  return {
+    waitingSince: typeof waitingSince === 'number' ? waitingSince : acceptedAt,
+    ...(isFailureCode(refusal) && { refusal }),
+  };
+}
+
+/** What Temporal UI shows of the job, and finds it by, before its workflow has said anything. */
+function noticeOf(input: GenerateVideoInput, { tenant, model, acceptedAt }: Mail) {
+  const { jobId, route, permit, stuckAfterMs = Infinity } = input;
+  const now = Date.now();
+  const stuck = permit === undefined ? stuckOf(snapshotOf(openStory(input, now)), { stuckAfterMs }, now) : undefined;
+  const provider = route[permit?.target ?? 0]?.provider;
+  return {
+    staticSummary: jobSummary({ tenant, model, acceptedAt }),
+    staticDetails: jobDetails({ jobId, tenant, model, route, acceptedAt }),
+    typedSearchAttributes: typedSearchAttributes({
+      Tenant: tenant,
+      VideoModel: model,
+      ...(provider !== undefined && { VideoProvider: provider }),
+      ...(stuck !== undefined && { StuckCause: stuck.cause }),
+    }),
+  };
 }
 
 async function signal({ client }: DeliveryDeps, mail: Mail): Promise<void> {
@@ -69,12 +107,16 @@ async function signal({ client }: DeliveryDeps, mail: Mail): Promise<void> {
     case 'callback':
       return await handle.signal(callbackSignalName, mail.payload);
     case 'repair':
-      return await handle.signal(hintSignalName, { attempt: mail.attempt });
+      return await handle.signal(hintSignalName, hintOf(mail));
     case 'cancel':
       return await handle.signal(cancelSignalName);
     case 'start':
       throw new Error('assertion failed: a start is no signal');
   }
+}
+
+function hintOf({ attempt, payload: { refusal } }: Mail): HintMail {
+  return isFailureCode(refusal) || refusal === null ? { attempt, refusal } : { attempt };
 }
 
 function permitOf({ payload }: Mail): PermitMail | undefined {

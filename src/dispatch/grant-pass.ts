@@ -13,9 +13,10 @@ import {
 import { setOverBudgetAside } from '../db/over-budget.ts';
 import { inTransaction } from '../db/pool.ts';
 import { type Heads, readHeads } from '../db/read-heads.ts';
+import { followTenantPauses } from '../db/tenant-holds.ts';
 import { holdTenantBudgets } from '../db/spending.ts';
 import { limits } from '../domain/limits.ts';
-import { growAccount, hearAccount, limitsInForce } from '../domain/account-limits.ts';
+import { growAccount, hearAccount, learnedBy, limitsInForce } from '../domain/account-limits.ts';
 import { chooseGrants, type Grants, hasRoom, type PoolState, roomOf, type WaitReason } from '../domain/grants.ts';
 import { throwTogether } from './throw-together.ts';
 
@@ -56,11 +57,14 @@ async function grantOfPool(
     if (locked === undefined) return 0;
     const budgetUsdMicros = locked.isCapped ? await lockBudget(connection) : null;
     if (hasDue) await unparkTickets(connection, pool);
+    if (locked.hasHolds) await followTenantPauses(connection, pool);
     await foldArrivals(connection, pool);
     const holdings = await readHoldings(connection, pool);
-    const account = hearAccount(locked.learned, { ...locked, ...holdings });
+    const { overrides } = holdings;
+    const configured = learnedBy(locked, overrides);
+    const account = hearAccount(locked.learned, { ...configured, ...holdings });
     const { submittingMax } = deps;
-    const inForce = limitsInForce(account);
+    const inForce = limitsInForce(account, overrides);
     const state: PoolState = { ...locked, ...holdings, ...inForce, submittingMax, startSlots: deps.startSlots() };
 
     const { count, targets } = roomOf(state);
@@ -77,7 +81,8 @@ async function grantOfPool(
       grants,
       budgeted: budgets?.tenants ?? [],
       learned: growAccount(account, {
-        ...locked,
+        ...configured,
+        overrides,
         now: state.now,
         outstanding: state.outstanding + grants.granted.length,
         nextStartAt: grants.nextStartAt,

@@ -5,6 +5,7 @@ import { generateVideoType } from '../contracts/generate-video.ts';
 import { endAttempt } from '../db/attempts.ts';
 import { forgetDepths } from '../db/depths.ts';
 import { drawFlowsTogether, forgetIdleFlows } from '../db/idle-flows.ts';
+import { tellLateCopies } from '../db/late-copies.ts';
 import { asOnlyOne } from '../db/only-one.ts';
 import {
   findOpenJobs,
@@ -21,6 +22,7 @@ import { settleJob } from '../db/settle.ts';
 import { failureOf } from '../domain/failure.ts';
 import { isJobId } from '../domain/job.ts';
 import { endOf, type Progress, ProviderUnreachableError, type VideoProvider } from '../providers/provider.ts';
+import { followFailingWorkflows } from './failing-workflows.ts';
 import { throwTogether } from './throw-together.ts';
 
 export type Repair = 'closed_workflow' | 'lost_workflow' | 'leaked_permit' | 'zombie_ended' | 'zombie_expired';
@@ -43,6 +45,8 @@ export async function reconcile(deps: ReconcilerDeps): Promise<boolean> {
       async () => deps.onRepair('leaked_permit', await releaseLeakedPermits(deps.pool)),
       () => settleClosedWorkflows(deps),
       () => restartLostWorkflows(deps),
+      () => followFailingWorkflows(deps),
+      () => tellLateCopies(deps.pool),
       () => endZombies(deps),
       async () => void (await forgetDepths(deps.pool)),
       async () => void (await forgetIdleFlows(deps.pool)),
@@ -87,8 +91,10 @@ async function listJobs(client: Client, query: string): Promise<readonly string[
 }
 
 async function settleClosed(deps: ReconcilerDeps, jobId: string): Promise<void> {
+  const standing = await settleJob(deps.pool, jobId, { phase: 'failed', failure: failureOf('terminated') });
+  // It may have come to its own verdict since we looked for open jobs.
+  if (standing?.settledNow !== true) return;
   deps.log.warn({ job: jobId }, 'workflow closed without a verdict');
-  await settleJob(deps.pool, jobId, { phase: 'failed', failure: failureOf('terminated') });
   deps.onRepair('closed_workflow', 1);
 }
 

@@ -1,14 +1,8 @@
 import type pg from 'pg';
 import { asOnlyOne } from '../db/only-one.ts';
 import { deleteOldRequests } from '../db/recent-requests.ts';
-import {
-  deleteOldKeys,
-  endOverdueJobs,
-  endOverrunJobs,
-  findOverdueJobs,
-  findOverrunJobs,
-  showStuckJobs,
-} from '../db/sweep.ts';
+import { showStuckJobs } from '../db/shown-jobs.ts';
+import { deleteOldKeys, endOverdueJobs, endOverrunJobs, findOverdueJobs, findOverrunJobs } from '../db/sweep.ts';
 import { limits } from '../domain/limits.ts';
 import { endLateJobs, type LateJobsEnded, type LateKind } from './end-late-jobs.ts';
 

@@ -3,9 +3,12 @@ import type { Logger } from 'pino';
 import { type DeliverWebhookInput, deliverWebhookType } from '../contracts/deliver-webhook.ts';
 import { taskQueue } from '../contracts/generate-video.ts';
 import { claimDeliveries, type LeasedDelivery } from '../db/webhook-claims.ts';
+import { findDeliveryOwner } from '../db/webhook-owner.ts';
 import { keepForRelay } from '../db/webhook-tries.ts';
 import { limits } from '../domain/limits.ts';
+import { deliverySummary } from '../domain/start-notice.ts';
 import { type MadeTry, type TryDeps, tryDelivery } from '../webhooks/try-delivery.ts';
+import { typedSearchAttributes } from './search-attributes.ts';
 
 export interface WebhookRelayDeps extends TryDeps {
   readonly client: Client;
@@ -98,9 +101,15 @@ function warn({ log }: WebhookRelayDeps, { id }: LeasedDelivery): (error: unknow
 }
 
 /** The retries are a workflow's. While Temporal is away the relay goes on by itself. */
-async function handOver({ client, db, log }: WebhookRelayDeps, { id, waitMs }: MadeTry): Promise<void> {
-  const input: DeliverWebhookInput = { deliveryId: id, delayMs: Math.round(waitMs) };
+async function handOver({ client, db, log }: WebhookRelayDeps, { id, waitMs, tries }: MadeTry): Promise<void> {
   try {
+    const { tenant = '', jobId = null } = (await findDeliveryOwner(db, id)) ?? {};
+    const input: DeliverWebhookInput = {
+      deliveryId: id,
+      delayMs: Math.round(waitMs),
+      tries: tries + 1,
+      ...(jobId !== null && { jobId }),
+    };
     await client.withDeadline(Date.now() + startTimeoutMs, () =>
       client.workflow.start(deliverWebhookType, {
         workflowId: id,
@@ -108,6 +117,8 @@ async function handOver({ client, db, log }: WebhookRelayDeps, { id, waitMs }: M
         args: [input],
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
         workflowIdConflictPolicy: 'FAIL',
+        staticSummary: deliverySummary({ deliveryId: id, jobId, tenant }),
+        typedSearchAttributes: typedSearchAttributes({ Tenant: tenant, StuckCause: 'webhook_failing' }),
       }),
     );
   } catch (error) {

@@ -16,6 +16,27 @@ export interface Throttle {
   readonly retryAfterMs: number | null;
 }
 
+/** Limits that an operator has set in place of the configured ones, for a while. Null: none. */
+export interface LimitOverrides {
+  readonly outstandingMax: number | null;
+  readonly perMinuteMax: number | null;
+}
+
+/**
+ * The limits that what an account bears is learned by. A raised one is the operator's word that there is more; a lowered one
+ * says nothing of the account, which is remembered for when it is over.
+ */
+export function learnedBy<Limits extends Pick<Hearing, 'outstandingMax' | 'perMinuteMax'>>(
+  configured: Limits,
+  overrides: LimitOverrides,
+): Limits {
+  return {
+    ...configured,
+    outstandingMax: Math.max(configured.outstandingMax, overrides.outstandingMax ?? 0),
+    perMinuteMax: Math.max(configured.perMinuteMax, overrides.perMinuteMax ?? 0),
+  };
+}
+
 export interface Hearing {
   readonly now: number;
   /** As the operator has set them. */
@@ -44,29 +65,39 @@ export function hearAccount(json: unknown, hearing: Hearing): AccountLimits {
   }
 }
 
-/** The limits in force. */
-export function limitsInForce({
-  outstanding,
-  rate,
-}: AccountLimits): Pick<PoolState, 'outstandingMax' | 'perMinuteMax' | 'pausedUntil'> {
+/** The limits in force: as learned, and no more than an operator allows at the moment. */
+export function limitsInForce(
+  { outstanding, rate }: AccountLimits,
+  overrides: LimitOverrides = noOverrides,
+): Pick<PoolState, 'outstandingMax' | 'perMinuteMax' | 'pausedUntil'> {
   return {
-    outstandingMax: outstanding.working,
-    perMinuteMax: rate.working,
+    outstandingMax: Math.min(outstanding.working, overrides.outstandingMax ?? Infinity),
+    perMinuteMax: Math.min(rate.working, overrides.perMinuteMax ?? Infinity),
     pausedUntil: Math.max(outstanding.pausedUntil, rate.pausedUntil),
   };
 }
 
+const noOverrides: LimitOverrides = { outstandingMax: null, perMinuteMax: null };
+
+export interface PassEnd extends Pick<Hearing, 'now' | 'outstandingMax' | 'perMinuteMax' | 'outstanding'> {
+  readonly nextStartAt: number;
+  readonly overrides?: LimitOverrides;
+}
+
 /** After a pass: limits that are used up grow when it is time. The same object where nothing has changed. */
-export function growAccount(
-  account: AccountLimits,
-  pass: Pick<Hearing, 'now' | 'outstandingMax' | 'perMinuteMax' | 'outstanding'> & { readonly nextStartAt: number },
-): AccountLimits {
+export function growAccount(account: AccountLimits, pass: PassEnd): AccountLimits {
   const { now, outstandingMax, perMinuteMax } = pass;
   const outstanding = grow(account.outstanding, {
     configured: outstandingMax,
     now,
     isUsedUp: pass.outstanding >= 0.9 * account.outstanding.working,
   });
-  const rate = grow(account.rate, { configured: perMinuteMax, now, isUsedUp: pass.nextStartAt > now });
+  // A rate that an operator keeps below it is used up without having shown anything.
+  const isKeptBelow = (pass.overrides?.perMinuteMax ?? Infinity) < account.rate.working;
+  const rate = grow(account.rate, {
+    configured: perMinuteMax,
+    now,
+    isUsedUp: pass.nextStartAt > now && !isKeptBelow,
+  });
   return outstanding === account.outstanding && rate === account.rate ? account : { outstanding, rate };
 }

@@ -56,6 +56,11 @@ export type JobFailureCode = 'queue_deadline' | 'no_target_left' | 'terminated' 
 /** The closed set of causes. */
 export type FailureCode = AttemptFailureCode | JobFailureCode;
 
+/** Whether something that was read from outside names one. */
+export function isFailureCode(value: unknown): value is FailureCode {
+  return typeof value === 'string' && Object.hasOwn(meanings, value);
+}
+
 interface Meaning {
   /** What the code permits, unless the vendor's evidence or the catalogue says otherwise. */
   readonly retry: RetryAdvice;

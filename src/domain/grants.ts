@@ -25,6 +25,8 @@ export interface PoolState extends Rate {
   readonly outstanding: number;
   /** The account has asked us to stay away until then. */
   readonly pausedUntil: number;
+  /** An operator has paused the pool. Absent: nobody has. */
+  readonly isHeld?: boolean;
   /** Submits that have not been answered yet; bounded, so that one hanging vendor can't fill the workers. */
   readonly submitting: number;
   readonly submittingMax: number;
@@ -48,6 +50,8 @@ export interface TargetState {
   readonly admits: number | null;
   /** How many of those are under way. */
   readonly probing: number;
+  /** An operator has paused or drained the target. Absent: nobody has. */
+  readonly isHeld?: boolean;
 }
 
 export interface WaitingTicket {
@@ -62,11 +66,13 @@ export interface WaitingOverlap extends WaitingTicket {
 }
 
 /**
- * Why a head of the line waits. The precedence is the order of this list (design.md 2.4): `breaker` its target is left
+ * Why a head of the line waits. The precedence is the order of this list (design.md 2.4): `operator` somebody has paused its
+ * target or its pool; `breaker` its target is left
  * alone for its failures; `capacity`, `target_capacity` every slot of the account, of the target is taken; `paused` the
  * account asked us to stay away; `rate`, `target_rate` starts are spaced; the rest is our own.
  */
 export const waitReasons = [
+  'operator',
   'budget',
   'breaker',
   'capacity',
@@ -162,7 +168,7 @@ export function chooseGrants(snapshot: PoolSnapshot): Grants {
 /** How many tickets a pass can grant at most, so many heads it reads; and of which targets. */
 export function roomOf(state: PoolState): { readonly count: number; readonly targets: readonly string[] } {
   const pool = sound(state, state.now);
-  const isStopped = state.pausedUntil > state.now || isBehind(state);
+  const isStopped = state.isHeld === true || state.pausedUntil > state.now || isBehind(state);
   const count = Math.min(
     state.outstandingMax - state.outstanding,
     state.submittingMax - state.submitting,
@@ -208,8 +214,9 @@ function openLedger(snapshot: PoolState & Pick<PoolSnapshot, 'budgetUsdMicros' |
     isFull: () => poolReason() !== undefined,
     isOverTenantBudget: (id: string) => tenants.isOver(id),
     reasonToWait(name: string, { id, priceUsdMicros }: WaitingTicket): WaitReason | undefined {
-      if (isOverBudget(priceUsdMicros) || tenants.isOver(id)) return 'budget';
-      return morePressing(targetReason(name), poolReason());
+      const reason = morePressing(targetReason(name), poolReason());
+      const isTooDear = isOverBudget(priceUsdMicros) || tenants.isOver(id);
+      return isTooDear ? morePressing('budget', reason) : reason;
     },
     /** Notes a grant, and says when it may start. */
     charge(name: string, { id, priceUsdMicros }: WaitingTicket): number {
@@ -227,6 +234,7 @@ function openLedger(snapshot: PoolState & Pick<PoolSnapshot, 'budgetUsdMicros' |
   };
 
   function poolReason(): WaitReason | undefined {
+    if (snapshot.isHeld === true) return 'operator';
     if (snapshot.outstanding + pool.granted >= snapshot.outstandingMax) return 'capacity';
     if (snapshot.pausedUntil > now) return 'paused';
     if (isSpent(pool, now)) return 'rate';
@@ -236,10 +244,11 @@ function openLedger(snapshot: PoolState & Pick<PoolSnapshot, 'budgetUsdMicros' |
     return undefined;
   }
 
-  function targetReason(name: string): 'breaker' | 'target_capacity' | 'target_rate' | undefined {
+  function targetReason(name: string): 'operator' | 'breaker' | 'target_capacity' | 'target_rate' | undefined {
     const target = targets.get(name);
     if (target === undefined) return undefined;
-    const { admits, probing, outstanding, outstandingMax } = target.state;
+    const { admits, probing, outstanding, outstandingMax, isHeld } = target.state;
+    if (isHeld === true) return 'operator';
     if (admits !== null && probing + target.granted >= admits) return 'breaker';
     if (outstandingMax !== null && outstanding + target.granted >= outstandingMax) return 'target_capacity';
     return target.rate && isSpent(target.rate, now) ? 'target_rate' : undefined;

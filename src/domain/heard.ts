@@ -1,15 +1,20 @@
 import type { Failure } from './failure.ts';
+import { answerWish, hearMove, hearPollNow, hearWish, judgeWish, movedTo } from './heard-repair.ts';
 import { firstCheckDelayMs } from './poll-schedule.ts';
 import { failureAt, type RouteTarget, runBudgetMs } from './route.ts';
 import { type AttemptStory, type Fact, isLive, type Story, targetOf, type TicketStory } from './story.ts';
 
 /** Folds one fact in. Whatever is told twice, late or of an attempt that has ended changes nothing. */
 export function heard(story: Story, fact: Fact, now: number): Story {
+  return judgeWish(fold(story, fact, now));
+}
+
+function fold(story: Story, fact: Fact, now: number): Story {
   switch (fact.kind) {
     case 'permit':
       return hearPermit(story, fact, now);
     case 'ticket':
-      return hearTicket(story, fact);
+      return hearTicket(story, fact, now);
     case 'submitting':
       return {
         ...change(story, fact.attempt, { phase: 'submitting', since: now, checkAt: now }),
@@ -29,6 +34,18 @@ export function heard(story: Story, fact: Fact, now: number): Story {
       return change(story, fact.attempt, { checkAt: now });
     case 'cancel':
       return { ...story, cancelled: true };
+    case 'line':
+      return hearLine(story, fact);
+    case 'pollNow':
+      return hearPollNow(story, now);
+    case 'wish':
+      return hearWish(story, fact);
+    case 'moved':
+      return hearMove(story, fact);
+    case 'extended':
+      return story.runDeadlineAt === null ? story : { ...story, runDeadlineAt: story.runDeadlineAt + fact.byMs };
+    case 'giveUp':
+      return { ...story, givenUp: true };
   }
 }
 
@@ -40,16 +57,25 @@ function hearPermit(story: Story, fact: FactOf<'permit'>, now: number): Story {
   const granted: AttemptStory = { number, target, grant, phase: 'granted', since: now, checkAt: now, watchedAt: null };
   // A job has one place in the queue: whatever number the permit has, it came from there.
   const ticket = story.ticket === null || story.ticket.attempt <= number ? null : story.ticket;
-  return { ...story, ticket, attempts: [...story.attempts, granted] };
+  const { refusal: _before, ...rest } = story;
+  // It was said to those who wait.
+  return { ...(ticket === null ? rest : story), ticket, attempts: [...story.attempts, granted] };
 }
 
-function hearTicket(story: Story, { ticket, answer }: FactOf<'ticket'>): Story {
+function hearLine(story: Story, { refusal }: FactOf<'line'>): Story {
+  const { refusal: _before, ...rest } = story;
+  return refusal === null ? rest : { ...rest, refusal };
+}
+
+function hearTicket(before: Story, { ticket, answer }: FactOf<'ticket'>, now: number): Story {
+  const story = answerWish(before, { ticket, answer });
   if (answer === 'job_final') return { ...story, over: true };
   if (answer === 'cancel_requested') return { ...story, cancelled: true };
   if (answer === 'too_dear') return { ...story, tooDear: [...(story.tooDear ?? []), ticket.target] };
   // The permit may have overtaken the answer.
   if (story.attempts.some((attempt) => attempt.number === ticket.attempt)) return story;
-  return { ...story, ticket };
+  const waitingSince = story.ticket === null ? now : (story.waitingSince ?? now);
+  return { ...movedTo(story, ticket), waitingSince };
 }
 
 function hearSubmitted(story: Story, { attempt, answer }: FactOf<'submitted'>, now: number): Story {
@@ -87,7 +113,7 @@ const unknownCheckDelayMs = 5_000;
 function hearReport(story: Story, { attempt: number, report }: FactOf<'reported'>, now: number): Story {
   switch (report.outcome) {
     case 'finished':
-      return finish(story, number);
+      return finish(story, number, now);
     case 'failed':
       return fail(story, number, report.failure);
     case 'queued':
@@ -135,9 +161,9 @@ function hearStored(story: Story, { attempt: number, answer }: FactOf<'stored'>)
 }
 
 /** A video counts also where we had given up on the answer to its POST: it is paid for. */
-function finish(story: Story, number: number): Story {
+function finish(story: Story, number: number, now: number): Story {
   return replace(story, number, (attempt) =>
-    !hasEnded(attempt) || isGivenUp(attempt) ? { ...attempt, phase: 'finished', watchedAt: null } : attempt,
+    !hasEnded(attempt) || isGivenUp(attempt) ? { ...attempt, phase: 'finished', since: now, watchedAt: null } : attempt,
   );
 }
 

@@ -1,4 +1,9 @@
+import { ageLimits } from './age-limits.ts';
+import { buildLimits } from './build-limits.ts';
+import { controlLimits } from './control-limits.ts';
+import { storyLimits } from './story-limits.ts';
 import { streamLimits } from './stream-limits.ts';
+import { stuckLimits } from './stuck-limits.ts';
 import { webhookLimits } from './webhook-limits.ts';
 
 /** Every bound of the system, in one place, with its unit in its name. */
@@ -322,6 +327,13 @@ export const limits = {
 
   mailLeaseSeconds: 30,
   callbackChecksPerAttemptEveryMs: 5_000,
+  /** What Temporal UI may have translated at once: a page of a history. */
+  codecBodyBytesMax: 8 * 1024 * 1024,
+  codecPayloadsMax: 5_000,
+  /** Between two answers of one process to `npm run doctor`. */
+  callbackEchoEveryMs: 100,
+  /** Between two notes of one process that a provider's callback was read in the same way. */
+  callbackNotesEveryMs: 5_000,
 
   /** Of the keys that a vendor publishes to prove its callbacks by. */
   publishedKeysBytesMax: 64 * 1024,
@@ -335,6 +347,14 @@ export const limits = {
   lookupMsMax: 5_000,
   lookupTryMsMax: 2_000,
 
+  /** Of a file that a `NAME_FILE` variable names. */
+  secretFileBytesMax: 64 * 1024,
+
+  ...ageLimits,
+  ...buildLimits,
+  ...controlLimits,
+  ...storyLimits,
   ...streamLimits,
+  ...stuckLimits,
   ...webhookLimits,
 } as const;

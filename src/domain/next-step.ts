@@ -1,9 +1,9 @@
 import { assert } from './assert.ts';
 import { failureOf, type Failure } from './failure.ts';
-import { limits } from './limits.ts';
-import { delayAfter, firstUntried, targetAfter } from './next-target.ts';
-import { lookMs } from './poll-schedule.ts';
-import { type AttemptStory, isLive, isUnkept, type Story, targetOf, type TicketStory } from './story.ts';
+import { isOpen } from './heard-repair.ts';
+import { deadlineOf, isUnwatched, nextMoment, overlapAt, watchAt } from './next-moment.ts';
+import { delayAfter, overlapTarget, targetAfter } from './next-target.ts';
+import { type AttemptStory, faultOf, isLive, type Story, type TicketStory } from './story.ts';
 
 /** The end of a job as its workflow proposes it. The database decides which verdict stands. */
 export type Verdict =
@@ -18,6 +18,8 @@ export type Step =
   | { readonly kind: 'watch'; readonly attempt: AttemptStory }
   | { readonly kind: 'store'; readonly attempt: AttemptStory }
   | { readonly kind: 'queue'; readonly ticket: TicketStory; readonly waitMs: number }
+  /** The ticket that waits, to another target of the route. */
+  | { readonly kind: 'move'; readonly ticket: TicketStory }
   | { readonly kind: 'wait'; readonly untilMs: number | null };
 
 /**
@@ -32,9 +34,10 @@ export function nextStep(story: Story, now: number): Step {
     settleOnEnd(story, now) ??
     keepVideo(story) ??
     submitGranted(story) ??
+    fulfilWish(story) ??
     queueAfterFailure(story) ??
     queueOverlap(story, now) ??
-    watchOverdue(story, now) ?? { kind: 'wait', untilMs: nextMoment(story, now) }
+    watchOverdue(story, now) ?? { kind: 'wait', untilMs: nextMoment(story, now)?.at ?? null }
   );
 }
 
@@ -50,15 +53,10 @@ function settleOnResult(story: Story): Step | undefined {
 
 function settleOnEnd(story: Story, now: number): Step | undefined {
   if (story.cancelled) return { kind: 'settle', verdict: { phase: 'cancelled' } };
+  if (story.givenUp) return fail(failureOf('terminated'));
   const deadlineAt = deadlineOf(story);
   if (deadlineAt !== null && deadlineAt <= now) return fail(failureOf('timed_out', { retry: 'never' }));
   return undefined;
-}
-
-/** A video that is there and paid for has the time of its copy as well. */
-function deadlineOf(story: Story): number | null {
-  if (story.runDeadlineAt === null) return null;
-  return story.attempts.some(isUnkept) ? story.runDeadlineAt + limits.storeMsMax : story.runDeadlineAt;
 }
 
 /** One copy at a time, which has a deadline of its own: while it is under way there is nothing to do, or to time. */
@@ -73,6 +71,16 @@ function submitGranted(story: Story): Step | undefined {
   if (faultOf(story) !== undefined) return undefined;
   const attempt = story.attempts.find((candidate) => candidate.phase === 'granted');
   return attempt && { kind: 'submit', attempt };
+}
+
+/** What an operator wants, as far as it is still to be had. What was granted is sent first, and may forbid it. */
+function fulfilWish(story: Story): Step | undefined {
+  const { wish, ticket } = story;
+  if (!isOpen(wish) || story.attempts.some(({ phase }) => phase === 'granted')) return undefined;
+  const { target } = wish;
+  if (ticket !== null) return { kind: 'move', ticket: { ...ticket, target } };
+  const kind = story.attempts.some(isLive) ? 'overlap' : 'retry';
+  return { kind: 'queue', ticket: { attempt: nextNumber(story), target, kind }, waitMs: 0 };
 }
 
 /** Nobody works on the job any more: the next attempt goes to the head of the line, or the job has failed. */
@@ -110,40 +118,6 @@ function watchOverdue(story: Story, now: number): Step | undefined {
   return attempt && { kind: 'watch', attempt };
 }
 
-/** One timer: the nearest of next poll, next overlap and run deadline. None while only the POST is under way. */
-function nextMoment(story: Story, now: number): number | null {
-  const waiting = story.attempts.filter((attempt) => attempt.phase === 'live' || attempt.phase === 'unknown');
-  if (waiting.length === 0 && story.ticket === null) return null;
-  const moments = [
-    ...waiting.filter(isUnwatched).map((attempt) => watchAt(story, attempt)),
-    ...(overlapTarget(story) === undefined ? [] : waiting.map((attempt) => overlapAt(story, attempt))),
-    ...(story.runDeadlineAt === null ? [] : [story.runDeadlineAt]),
-  ].filter((moment) => moment > now && Number.isFinite(moment));
-  return moments.length === 0 ? null : Math.min(...moments);
-}
-
-function isUnwatched(attempt: AttemptStory): boolean {
-  return (attempt.phase === 'live' || attempt.phase === 'unknown') && attempt.watchedAt === null;
-}
-
-/** When the attempt's poll is due: as planned, or when patience ends first and there is somebody else to try. */
-function watchAt(story: Story, attempt: AttemptStory): number {
-  if (overlapTarget(story) === undefined) return attempt.checkAt;
-  return Math.min(attempt.checkAt, patienceEndsAt(story, attempt));
-}
-
-/** From when on the attempt keeps nobody from trying beside it: never, unless it is watched. */
-function overlapAt(story: Story, attempt: AttemptStory): number {
-  if (attempt.watchedAt === null) return Infinity;
-  return Math.max(patienceEndsAt(story, attempt), attempt.watchedAt + lookMs(targetOf(story, attempt)));
-}
-
-function patienceEndsAt(story: Story, attempt: AttemptStory): number {
-  // A POST that is still under way has its own, shorter deadline.
-  if (attempt.phase === 'submitting') return Infinity;
-  return attempt.since + targetOf(story, attempt).patienceMs;
-}
-
 function fail(failure: Failure): Step {
   return { kind: 'settle', verdict: { phase: 'failed', failure } };
 }
@@ -156,15 +130,4 @@ function lastEnded(story: Story): AttemptStory {
 
 function nextNumber(story: Story): number {
   return Math.max(0, ...story.attempts.map((attempt) => attempt.number)) + 1;
-}
-
-/** Where an attempt may go while another one is live, if anywhere. */
-function overlapTarget(story: Story): number | undefined {
-  if (story.ticket !== null || faultOf(story) !== undefined) return undefined;
-  return story.attempts.length < limits.attemptsOfJobMax ? firstUntried(story) : undefined;
-}
-
-/** The failure of a request that no target will do better with. */
-function faultOf(story: Story): Failure | undefined {
-  return story.attempts.find(({ failure }) => failure?.retry === 'never')?.failure;
 }

@@ -1,6 +1,6 @@
 import type { Failure } from './failure.ts';
 import { limits } from './limits.ts';
-import type { AttemptStory, Story } from './story.ts';
+import { type AttemptStory, faultOf, type Story } from './story.ts';
 
 /** Where the next attempt goes: the same target while its failure allows, else the first one that was never tried. */
 export function targetAfter(story: Story, last: AttemptStory): number | undefined {
@@ -23,11 +23,17 @@ export function delayAfter(story: Story, last: AttemptStory): number {
   return Math.min(wanted, limits.retryAfterMsMax);
 }
 
-/** An index into the route, of a target that may be paid. */
-export function firstUntried(story: Story): number | undefined {
-  const tried = new Set([...story.attempts.map((attempt) => attempt.target), ...(story.tooDear ?? [])]);
+/** An index into the route, of a target that may be paid. `besides`: that one does not count either. */
+export function firstUntried(story: Story, besides?: number): number | undefined {
+  const tried = new Set([besides, ...story.attempts.map((attempt) => attempt.target), ...(story.tooDear ?? [])]);
   const index = story.route.findIndex((_, target) => !tried.has(target));
   return index === -1 ? undefined : index;
+}
+
+/** Where an attempt may go while another one is live, if anywhere. */
+export function overlapTarget(story: Story): number | undefined {
+  if (story.ticket !== null || faultOf(story) !== undefined) return undefined;
+  return story.attempts.length < limits.attemptsOfJobMax ? firstUntried(story) : undefined;
 }
 
 function failuresAlike(story: Story, last: AttemptStory): number {

@@ -6,7 +6,7 @@ const lateFactor = 1.5;
 const pollOnlyFactor = 0.5;
 
 /** Milliseconds after acceptance at which the first poll is due. */
-export function firstCheckDelayMs(target: RouteTarget): number {
+export function firstCheckDelayMs(target: Pick<RouteTarget, 'typicalMs' | 'callbacks'>): number {
   return Math.round(target.typicalMs * (target.callbacks ? lateFactor : pollOnlyFactor));
 }
 

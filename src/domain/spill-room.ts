@@ -21,6 +21,9 @@ export interface SpillPlace extends PlaceKey {
   readonly waiting: number;
   /** Whether its account has asked us to stay away for a while. */
   readonly isPaused: boolean;
+  /** Whether an operator has paused it or its pool, so that nobody is granted there; or drains it. Absent: no. */
+  readonly isHeld?: boolean;
+  readonly isDrained?: boolean;
 }
 
 export interface SpillAccount {
@@ -40,6 +43,8 @@ export interface SpillState {
 export interface SpillRooms {
   /** Whether its breakers do not admit everybody: whoever is beyond them leaves at once. */
   isOpen(place: PlaceKey): boolean;
+  /** Whether an operator drains it: whoever waits there leaves at once. */
+  isDrained(place: PlaceKey): boolean;
   /** Whether a ticket can be granted where it is, and so stays; counts it. */
   stays(place: PlaceKey): boolean;
   /** Whether one more may come to `goal` from the line at `from`. */
@@ -62,6 +67,7 @@ export function openRooms({ now, places, accounts }: SpillState): SpillRooms {
   );
   return {
     isOpen: (key) => (lines.get(keyOf(key))?.place.admits ?? null) !== null,
+    isDrained: (key) => lines.get(keyOf(key))?.place.isDrained === true,
     stays(key) {
       const [line, pool] = [lines.get(keyOf(key)), pools.get(key.pool)];
       if (line === undefined || pool === undefined) return false;
@@ -72,7 +78,7 @@ export function openRooms({ now, places, accounts }: SpillState): SpillRooms {
     },
     hasRoom(goal, from) {
       const [line, pool] = [lines.get(keyOf(goal)), pools.get(goal.pool)];
-      if (line === undefined || pool === undefined || line.place.isPaused) return false;
+      if (line === undefined || pool === undefined || line.place.isPaused || line.place.isHeld === true) return false;
       // Nobody is better off beside a line whose account is what is full.
       if (goal.pool === from.pool && (lines.get(keyOf(from))?.own ?? 0) > 0) return false;
       const ahead = line.place.admits === null ? pool.ahead : 0;
@@ -92,6 +98,7 @@ export function hasRoomElsewhere(state: SpillState, sources: readonly PlaceKey[]
 
 /** How many a target can take by its own limits and its breakers, whatever its account has left. */
 function ownRoomOf(place: SpillPlace, now: number): number {
+  if (place.isHeld === true) return 0;
   const { admits, probing, outstanding, outstandingMax, perMinuteMax, nextStartAt } = place;
   const room = Math.min(
     admits === null ? Infinity : admits - probing,

@@ -5,7 +5,7 @@ import { openRooms, type PlaceKey, type SpillState } from './spill-room.ts';
 import { type KeyedFlow, keysOf, openTab } from './tab.ts';
 import { type BudgetNeed, openPurse } from './tenant-budgets.ts';
 
-/** A ticket that may leave its line now: it has waited long enough, or its target's breakers do not admit everybody. */
+/** A ticket that may leave its line now: it has waited long enough, or its target is drained, or does not admit everybody. */
 export interface SpillTicket {
   readonly id: string;
   /** The other targets of its job's route that were not tried yet, in the route's order. */
@@ -39,8 +39,8 @@ export interface Spill {
   readonly id: string;
   /** Index into the route. */
   readonly index: number;
-  /** `breaker`: its target does not admit it. `spill`: it has waited long enough. */
-  readonly reason: 'breaker' | 'spill';
+  /** `drain`: an operator has its target drained. `breaker`: that does not admit it. `spill`: it has waited long enough. */
+  readonly reason: 'drain' | 'breaker' | 'spill';
 }
 
 export interface Spills {
@@ -122,8 +122,13 @@ export function chooseSpills(snapshot: SpillSnapshot): Spills {
     if (goal === undefined || moves.length >= limits.spillsOfPassMax) return undefined;
     rooms.take(goal);
     purse.draw(goal.need);
-    moves.push({ id, index: goal.index, reason: rooms.isOpen(from) ? 'breaker' : 'spill' });
+    moves.push({ id, index: goal.index, reason: reasonToLeave(from) });
     return goal;
+  }
+
+  function reasonToLeave(from: PlaceKey): Spill['reason'] {
+    if (rooms.isDrained(from)) return 'drain';
+    return rooms.isOpen(from) ? 'breaker' : 'spill';
   }
 }
 

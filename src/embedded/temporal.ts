@@ -13,6 +13,8 @@ export interface DevServerOptions {
   readonly port?: number | undefined;
   readonly uiPort?: number | undefined;
   readonly searchAttributes: SearchAttributes;
+  /** Of the server's dynamic configuration, over ours. */
+  readonly settings?: Readonly<Record<string, string | number | boolean>>;
   readonly log: Log;
 }
 
@@ -24,7 +26,7 @@ const readyMsMax = 30_000;
 
 /** Starts Temporal's development server on a file database, with its web UI, and returns once it takes work. */
 export async function startDevServer(options: DevServerOptions): Promise<RunningDevServer> {
-  const { cliPath, databaseFile, port, uiPort, searchAttributes, log } = options;
+  const { cliPath, databaseFile, port, uiPort, searchAttributes, settings = {}, log } = options;
   await mkdir(dirname(databaseFile), { recursive: true });
   // The path on the command line is how a leftover server is recognised, so it must not depend on a symbolic link.
   const directory = await realpath(dirname(databaseFile));
@@ -36,7 +38,7 @@ export async function startDevServer(options: DevServerOptions): Promise<Running
     portWishes: ['port', 'uiPort'],
     fixedPorts: { ...(port !== undefined && { port }), ...(uiPort !== undefined && { uiPort }) },
     argumentsFor: (ports) =>
-      argumentsFor({ database, port: ports['port'] ?? 0, uiPort: ports['uiPort'] ?? 0, searchAttributes }),
+      argumentsFor({ database, port: ports['port'] ?? 0, uiPort: ports['uiPort'] ?? 0, searchAttributes, settings }),
     readyMsMax,
     searchAttributes,
     log,
@@ -49,11 +51,12 @@ interface ServerArguments {
   readonly port: number;
   readonly uiPort: number;
   readonly searchAttributes: SearchAttributes;
+  readonly settings: NonNullable<DevServerOptions['settings']>;
 }
 
-function argumentsFor({ database, port, uiPort, searchAttributes }: ServerArguments): string[] {
+function argumentsFor({ database, port, uiPort, searchAttributes, settings: own }: ServerArguments): string[] {
   const attributes = Object.entries(searchAttributes).map(([name, type]) => `${name}=${type}`);
-  const settings = Object.entries(dynamicConfig).map(([name, value]) => `${name}=${value}`);
+  const settings = Object.entries({ ...dynamicConfig, ...own }).map(([name, value]) => `${name}=${value}`);
   return [
     'server',
     'start-dev',

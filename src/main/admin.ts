@@ -6,6 +6,7 @@ import { createKey, listKeysOf, revoke } from './admin-keys.ts';
 import { adminOptions, type AdminFlags } from './admin-options.ts';
 import type { AdminTask } from './admin-task.ts';
 import { changeTenant, createTenant, listAllTenants, showTenant } from './admin-tenants.ts';
+import { databaseError } from './database-error.ts';
 
 const usage = `Usage: npm run admin -- <command>                              needs DATABASE_URL
 
@@ -87,16 +88,4 @@ async function run(positionals: readonly string[], flags: AdminFlags, settings: 
   } finally {
     await pool.end();
   }
-}
-
-/** What an operator can do about an error of the database. */
-function databaseError(error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code === '42P01' || code === '42703')
-    return new AdminError(1, 'The database is of an older release. Run `npm run migrate` first.', { cause: error });
-  if (error instanceof Error && !('severity' in error))
-    return new AdminError(1, `The database did not answer (${code || error.message}). Check DATABASE_URL.`, {
-      cause: error,
-    });
-  return error;
 }

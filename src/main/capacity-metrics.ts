@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { Gauge, type Registry } from 'prom-client';
 import { type PoolUse, readPoolUse } from '../db/capacity.ts';
+import { type MailLag, readMailLag } from '../db/mail-lag.ts';
 import { readStakes, type Stakes } from '../db/money-at-risk.ts';
 import type { Database } from '../db/pool.ts';
 
@@ -56,6 +57,14 @@ const ofAll: readonly Shown<Stakes>[] = [
   },
 ];
 
+const ofMail: readonly Shown<MailLag>[] = [
+  {
+    name: 'spillway_mail_lag_seconds',
+    help: 'How long the oldest letter to a workflow has been due: workers are too few, or Temporal does not take it.',
+    states: { '': ({ oldestDueSeconds }) => oldestDueSeconds },
+  },
+];
+
 /** However many ask, and however often: what they are told is as old as this at most. */
 const freshMs = 5_000;
 
@@ -64,20 +73,22 @@ export function registerCapacityMetrics(registry: Registry, db: Database, log: L
   const onError = (error: unknown): void => log.warn({ err: error }, 'capacity could not be read for the metrics');
   const readPools = remembered(async () => await readPoolUse(db), onError);
   const readAll = remembered(async () => await readStakes(db), onError);
+  const readMail = remembered(async () => await readMailLag(db), onError);
   for (const shown of ofPools)
     show(registry, shown, async () =>
       (await readPools())?.map((use) => ({ subject: use, labels: { pool: use.pool } })),
     );
-  for (const shown of ofAll)
-    show(registry, shown, async () => {
-      const stakes = await readAll();
-      return stakes && [{ subject: stakes, labels: {} }];
-    });
+  for (const shown of ofAll) show(registry, shown, async () => alone(await readAll()));
+  for (const shown of ofMail) show(registry, shown, async () => alone(await readMail()));
 }
 
 interface Seen<Subject> {
   readonly subject: Subject;
   readonly labels: Readonly<Record<string, string>>;
+}
+
+function alone<Subject>(subject: Subject | undefined): readonly Seen<Subject>[] | undefined {
+  return subject && [{ subject, labels: {} }];
 }
 
 function show<Subject>(

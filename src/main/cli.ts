@@ -6,9 +6,13 @@ import { readTemporalServerKind } from '../embedded/temporal-server-kind.ts';
 import { createLogger } from '../logger.ts';
 import { activityFields } from './activity-fields.ts';
 import { admin } from './admin.ts';
+import { deploy } from './deploy.ts';
 import { demo } from './demo.ts';
+import { doctor } from './doctor.ts';
 import { modelsCheck } from './models-check.ts';
+import { ops } from './ops.ts';
 import { plan } from './plan.ts';
+import { replay } from './replay.ts';
 import { runApi } from './run-api.ts';
 import { runSimulator } from './run-simulator.ts';
 import { runWorker } from './run-worker.ts';
@@ -16,6 +20,7 @@ import { serveOps } from './serve-ops.ts';
 import { joinDatabase, migrateDatabase, readCatalogue, seedDatabase, type Setting, startStack } from './start.ts';
 import { createStarted, type Started, untilSignal } from './stop.ts';
 import { temporalPostgres } from './temporal-postgres.ts';
+import { registerSearchAttributes } from './temporal-attributes.ts';
 import { installRuntime, readTemporalSettings } from './temporal.ts';
 
 const usage = `Usage: spillway <command>
@@ -26,12 +31,16 @@ const usage = `Usage: spillway <command>
              --prompt TEXT     --selfie FILE
   start      API and worker in one process; runs Postgres and Temporal itself where none are configured
              --temporal KIND   dev, or postgres as below; for demo and start
-  migrate    bring the database up to this release    needs DATABASE_URL
+  migrate    bring the database, and Temporal's search attributes, up to this release    needs DATABASE_URL, TEMPORAL_ADDRESS
   api        the API alone          needs DATABASE_URL, TEMPORAL_ADDRESS
   worker     a worker alone         needs DATABASE_URL, TEMPORAL_ADDRESS
   simulator  the vendors' protocols, played on SIMULATOR_PORT
   temporal:postgres  Postgres and Temporal's own server on it, which takes Go and five minutes to build, once
   admin      tenants, their limits and their keys    needs DATABASE_URL; --help says more
+  ops        stuck jobs, repairs, pauses and limits   needs DATABASE_URL, TEMPORAL_ADDRESS; --help says more
+  doctor     is everything there that this deployment needs; costs nothing, leaves nothing behind; --help says more
+  deploy     builds of the workers: roll out, go back, retire    needs TEMPORAL_ADDRESS; --help says more
+  replay     whether histories could be of this build, before it is deployed; --help says more
   plan       how long a backlog takes at each account level, and what it costs; --help says more
   models:check  compare the catalogue with what WaveSpeed says today; costs nothing
 `;
@@ -91,7 +100,19 @@ async function migrate(setting: Setting): Promise<number> {
   const { vendors } = await readCatalogue(setting);
   await migrateDatabase(setting, databaseUrl);
   await seedDatabase(setting, databaseUrl, vendors);
+  await prepareTemporal(setting);
   return 0;
+}
+
+/** The schema stands by now, whatever becomes of this: to run `migrate` again is safe. */
+async function prepareTemporal(setting: Setting): Promise<void> {
+  if (!setting.config.temporal.isConfigured) {
+    setting.log.warn('TEMPORAL_ADDRESS is not set: search attributes are not registered, and no worker starts without');
+    return;
+  }
+  setting.log.info('the database is migrated');
+  await registerSearchAttributes(readTemporalSettings(setting));
+  setting.log.info('search attributes are registered');
 }
 
 async function api(setting: Setting, started: Started): Promise<number> {
@@ -127,10 +148,9 @@ async function checkModels(setting: Setting): Promise<number> {
 /** What `api` and `worker` need: they embed nothing, and refuse to guess. */
 async function configured(setting: Setting) {
   const databaseUrl = required(setting.config.databaseUrl, 'DATABASE_URL');
-  required(setting.config.temporal.address, 'TEMPORAL_ADDRESS');
+  const temporal = readTemporalSettings(setting);
   const { catalogue, vendors } = await readCatalogue(setting);
   await joinDatabase(setting, databaseUrl, vendors);
-  const temporal = readTemporalSettings();
   return { ...setting, databaseUrl, temporal, catalogue, vendors, publicUrl: setting.config.api.publicUrl };
 }
 
@@ -144,6 +164,10 @@ function required(value: string | undefined, name: string): string {
 async function main(argv: readonly string[]): Promise<number> {
   // These have options of their own, and start nothing.
   if (argv[0] === 'admin') return await runAdmin(argv.slice(1));
+  if (argv[0] === 'doctor') return await doctor(argv.slice(1), terminal);
+  if (argv[0] === 'ops') return await ops(argv.slice(1), terminal);
+  if (argv[0] === 'deploy') return await deploy(argv.slice(1), terminal);
+  if (argv[0] === 'replay') return await replay(argv.slice(1), terminal);
   if (argv[0] === 'plan') return await plan(argv.slice(1), (text) => void process.stdout.write(text));
   const { command, flags } = parse(argv);
   const run = command === undefined ? undefined : commands[command];
@@ -176,12 +200,13 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function runAdmin(argv: readonly string[]): Promise<number> {
-  return await admin(argv, {
-    databaseUrl: () => readConfig().config.databaseUrl,
-    say: (line) => void process.stdout.write(`${line}\n`),
-    note: (line) => void process.stderr.write(`${line}\n`),
-  });
+  return await admin(argv, { databaseUrl: () => readConfig().config.databaseUrl, ...terminal });
 }
+
+const terminal = {
+  say: (line: string): void => void process.stdout.write(`${line}\n`),
+  note: (line: string): void => void process.stderr.write(`${line}\n`),
+};
 
 /** Everything is stopped in order. Should anything still hold the process, say a start that waits for a server, it goes. */
 function endWhateverHappens(): void {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type Config, ConfigError } from '../config.ts';
+import { searchAttributeTypes } from '../contracts/search-attributes.ts';
 import { startEmbeddedPostgres } from '../embedded/postgres.ts';
 import { findTemporalCli } from '../embedded/temporal-cli.ts';
 import type { TemporalServerKind } from '../embedded/temporal-server-kind.ts';
@@ -35,8 +36,10 @@ export async function findBackends(setting: EmbedSetting, started: Started): Pro
     log.info(fields, message);
     tell?.(`  ${[message, ...Object.values(fields)].join(', ').slice(0, toldCharsMax)}`);
   };
-  if (setting.temporalServer === 'postgres' && config.temporal.address !== undefined)
-    throw new ConfigError('TEMPORAL_ADDRESS is set and --temporal asks for a server here. Leave one of them out.');
+  if (setting.temporalServer === 'postgres' && config.temporal.isConfigured)
+    throw new ConfigError(
+      'A Temporal server is configured, by TEMPORAL_ADDRESS or a profile, and --temporal asks for a server here. Leave one of them out.',
+    );
   const embedTemporal = setting.temporalServer === 'postgres' ? embedTemporalOnPostgres : embedDevServer;
   let postgres: Promise<string> | undefined;
   const embedding: Embedding = {
@@ -47,7 +50,7 @@ export async function findBackends(setting: EmbedSetting, started: Started): Pro
   };
   const [databaseUrl, temporal] = await Promise.all([
     config.databaseUrl ?? embedding.postgresUrl(),
-    config.temporal.address === undefined ? embedTemporal(embedding) : undefined,
+    config.temporal.isConfigured ? undefined : embedTemporal(embedding),
   ]);
   return {
     databaseUrl,
@@ -85,7 +88,7 @@ async function embedDevServer({ config, log, started }: Embedding): Promise<Embe
     log,
   });
   const databaseFile = join(config.dataDirectory, 'temporal', 'temporal.db');
-  return started.add(await startDevServer({ cliPath, databaseFile, searchAttributes: {}, log }));
+  return started.add(await startDevServer({ cliPath, databaseFile, searchAttributes: searchAttributeTypes, log }));
 }
 
 /** On the embedded Postgres, also where DATABASE_URL names another one: that is for our own tables alone. */
@@ -97,5 +100,7 @@ async function embedTemporalOnPostgres(embedding: Embedding): Promise<EmbeddedTe
   const programs = await provideTemporalServer({ cacheDirectory, searchPath, signal: stopping.signal, log });
   const directory = join(config.dataDirectory, 'temporal-postgres');
   const postgresUrl = await embedding.postgresUrl();
-  return started.add(await startTemporalServer({ programs, postgresUrl, directory, searchAttributes: {}, log }));
+  return started.add(
+    await startTemporalServer({ programs, postgresUrl, directory, searchAttributes: searchAttributeTypes, log }),
+  );
 }

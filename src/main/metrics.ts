@@ -12,6 +12,11 @@ export const swept = new Counter({
   labelNames: ['kind'],
 });
 
+export const prunedJobs = new Counter({
+  name: 'spillway_pruned_jobs_total',
+  help: 'Jobs that were forgotten because they ended longer ago than jobs are kept.',
+});
+
 export const breakerStates = new Gauge({
   name: 'spillway_breaker_state',
   help: 'How a breaker of a target stands: 0 closed, 1 half-open and probed with few jobs, 2 open.',
@@ -52,6 +57,22 @@ export const jobsEnded = new Counter({
   name: 'spillway_jobs_ended_total',
   help: 'Jobs that ended, by their final phase.',
   labelNames: ['phase'],
+});
+
+export const buildIsCurrent = new Gauge({
+  name: 'spillway_build_current',
+  help: 'Whether this worker grants and delivers: 1 where its build is the current one, or where builds have no names.',
+});
+
+export const submits = new Counter({
+  name: 'spillway_submits_total',
+  help: 'POSTs of attempts that this process has sent, by target.',
+  labelNames: ['target'],
+});
+
+export const grantsMade = new Counter({
+  name: 'spillway_grants_total',
+  help: 'Permits that this process has granted.',
 });
 
 export const polls = new Counter({

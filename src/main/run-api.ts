@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
+import { Connection } from '@temporalio/client';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { register } from 'prom-client';
@@ -19,7 +19,7 @@ import { limits } from '../domain/limits.ts';
 import { createObjectStore } from './object-store.ts';
 import { serveOps } from './serve-ops.ts';
 import { type Stoppable, startTogether } from './stop.ts';
-import type { TemporalSettings } from './temporal.ts';
+import { createTemporalClient, type TemporalSettings } from './temporal.ts';
 import type { Vendors } from './vendors.ts';
 import { createWebhookDeps, webhookNotice } from './webhooks.ts';
 
@@ -64,7 +64,10 @@ export async function runApi(settings: ApiSettings): Promise<RunningApi> {
 
     const app = createApp({ ...(await appDeps(settings, { pool, connection })), reports });
     started.add({ stop: () => app.drain() });
-    const listener = listenToWakeUps(databaseUrl, (kinds) => kinds.includes('events') && app.wakeEvents());
+    const listener = listenToWakeUps(
+      config.databaseDirectUrl ?? databaseUrl,
+      (kinds) => kinds.includes('events') && app.wakeEvents(),
+    );
     started.add({ stop: () => listener.close() });
     const server = await listen(app.handler, { host: config.api.host, port: config.api.port });
     started.add({ stop: () => server.close() });
@@ -84,7 +87,7 @@ async function appDeps(
   { pool, connection }: { pool: Pool; connection: Connection },
 ): Promise<AppDeps> {
   const { config, secrets, catalogue, vendors, log } = settings;
-  const client = new Client({ connection, namespace: settings.temporal.namespace });
+  const client = createTemporalClient(settings.temporal, connection);
   const wakeUps = createWakeUps(pool);
   const planSettings = { providers: vendors.traits, pricesNeeded: (await findSpendCap(pool)) !== null };
   return {
@@ -103,8 +106,10 @@ async function appDeps(
     corsOrigins: config.api.corsOrigins,
     servedBySimulator: config.simulatorUrl !== undefined,
     webhooks: createWebhookDeps(settings),
+    stuckAfterMs: config.stuckAfterMs,
     queryTimeline: (jobId) =>
       client.withDeadline(Date.now() + queryTimeoutMs, () => client.workflow.getHandle(jobId).query(timelineQueryName)),
+    operator: { temporal: () => Promise.resolve(client), stuckAfterMs: config.stuckAfterMs },
     notifyMail: () => {
       wakeUps.send('mail');
       wakeUps.send('grant');

@@ -2,12 +2,15 @@ import type { Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createPool } from '../db/pool.ts';
 import { createWakeUps, listenToWakeUps } from '../db/wake-ups.ts';
+import { refusePutBack } from '../operations/put-back.ts';
+import { startBuildGate } from './build-gate.ts';
 import { createWorkers } from './create-workers.ts';
 import { createObjectStore, storageNotice } from './object-store.ts';
 import { startDispatch, type Wake } from './start-dispatch.ts';
 import { startErasures } from './start-erasures.ts';
 import { type Stoppable, startTogether } from './stop.ts';
-import { connectToTemporal } from './temporal.ts';
+import { assertSearchAttributes } from './temporal-attributes.ts';
+import { connectToTemporal, createTemporalClient } from './temporal.ts';
 import { startWebhooks } from './webhooks.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
@@ -20,6 +23,7 @@ export async function runWorker(settings: WorkerSettings): Promise<Stoppable> {
   return await startTogether(onError, async (started) => {
     const connection = await connectToTemporal(settings.temporal);
     started.add({ stop: () => connection.close() });
+    await assertSearchAttributes(connection, settings.temporal);
     const pool = createPool({
       url: databaseUrl,
       connectionsMax: 20,
@@ -28,6 +32,13 @@ export async function runWorker(settings: WorkerSettings): Promise<Stoppable> {
       onError,
     });
     started.add({ stop: () => pool.end() });
+    const client = createTemporalClient(settings.temporal, connection);
+    await refusePutBack(client, {
+      db: pool,
+      daysKept: config.jobDaysKept,
+      onUnread: (error) =>
+        log.error({ err: error }, 'started without knowing whether the database was restored to an earlier moment'),
+    });
 
     // Nothing is granted before there is somebody to work on it.
     let wake: Wake = () => undefined;
@@ -41,13 +52,16 @@ export async function runWorker(settings: WorkerSettings): Promise<Stoppable> {
       onEvents: () => wakeUps.send('events'),
     });
     started.add(runToTheEnd(workers, log));
-    const dispatch = startDispatch(settings, { pool, connection });
+    // Dispatch starts workflows, and only beside those who serve them can it do so without a round trip.
+    if (!config.worker.queues.includes('workflows')) return {};
+    const gate = started.add(startBuildGate(settings, { connection, onOpen: () => wake(['build', 'grant', 'mail']) }));
+    const dispatch = startDispatch(settings, { pool, connection, gate });
     wake = dispatch.wake;
     started.add(dispatch);
     const erasures = startErasures(settings, { pool, store });
     started.add(erasures);
-    const webhooks = started.add(startWebhooks(settings, { pool, connection }));
-    const listener = listenToWakeUps(databaseUrl, (kinds) => {
+    const webhooks = started.add(startWebhooks(settings, { pool, connection, gate }));
+    const listener = listenToWakeUps(config.databaseDirectUrl ?? databaseUrl, (kinds) => {
       dispatch.wake(kinds);
       erasures.wake(kinds);
       webhooks.wake(kinds);

@@ -3,16 +3,19 @@ import type { Logger } from 'pino';
 import { register } from 'prom-client';
 import { createOpsApp } from '../api/ops-app.ts';
 import { listen } from '../api/server.ts';
-import type { Config } from '../config.ts';
+import type { Config, Secrets } from '../config.ts';
 import { createPool } from '../db/pool.ts';
 import { registerCapacityMetrics } from './capacity-metrics.ts';
 import { registerProcessMetrics } from './process-metrics.ts';
+import { createPayloadCodec } from '../operations/payload-codec.ts';
 import { type Stoppable, startTogether } from './stop.ts';
+import { createStuckPool, registerStuckMetrics } from './stuck-metrics.ts';
 import { readTemporalMetrics } from './temporal-metrics.ts';
 import type { TemporalSettings } from './temporal.ts';
 
 export interface OpsSettings {
   readonly config: Config;
+  readonly secrets: Secrets;
   readonly databaseUrl: string;
   readonly temporal: TemporalSettings;
   readonly log: Logger;
@@ -25,7 +28,7 @@ export interface RunningOps extends Stoppable {
 }
 
 /** Health, readiness and metrics of a process, on a port and on connections of their own. */
-export async function serveOps({ config, databaseUrl, temporal, log }: OpsSettings): Promise<RunningOps> {
+export async function serveOps({ config, secrets, databaseUrl, temporal, log }: OpsSettings): Promise<RunningOps> {
   const onError = (error: unknown): void => log.warn({ err: error }, 'health check lost its database connection');
   return await startTogether(onError, async (started) => {
     const pool = createPool({ url: databaseUrl, connectionsMax: 1, name: 'ops', onError });
@@ -42,6 +45,10 @@ export async function serveOps({ config, databaseUrl, temporal, log }: OpsSettin
       return true;
     };
     registerCapacityMetrics(register, pool, log);
+    // Linear in the line: in a flood the other figures don't wait behind it, and it has the time that it takes.
+    const counting = createStuckPool({ url: databaseUrl, onError });
+    started.add({ stop: () => counting.end() });
+    registerStuckMetrics(register, { db: counting, log, stuckAfterMs: config.stuckAfterMs });
     registerProcessMetrics(register);
     const app = createOpsApp({
       pool: probed,
@@ -49,9 +56,21 @@ export async function serveOps({ config, databaseUrl, temporal, log }: OpsSettin
       registry: register,
       furtherMetrics: readTemporalMetrics,
       isClosing: () => closing,
+      onError: (error) => log.error({ err: error }, 'a request for health, metrics or payloads failed'),
+      ...codecOf(config, secrets),
     });
     const server = await listen(app, { host: config.api.opsHost, port: config.api.opsPort });
     started.add({ stop: () => server.close(1_000) });
     return { url: server.url, close: () => void (closing = true) };
   });
+}
+
+/** Off unless it has a key of its own: whoever reads payloads there needs no access to Temporal. */
+function codecOf(
+  { temporal }: Config,
+  { payloadKeys, payloadCodecKey: key }: Secrets,
+): Pick<Parameters<typeof createOpsApp>[0], 'codec'> {
+  if (key === undefined) return {};
+  const origin = temporal.uiUrl === undefined ? {} : { origin: new URL(temporal.uiUrl).origin };
+  return { codec: { codec: createPayloadCodec(payloadKeys), key, ...origin } };
 }

@@ -1,19 +1,26 @@
-import { Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { createWakeUps } from '../db/wake-ups.ts';
 import { grantPass } from '../dispatch/grant-pass.ts';
 import { createRelay } from '../dispatch/mailbox-relay.ts';
 import { reconcile } from '../dispatch/reconciler.ts';
+import { followRefusals } from '../dispatch/follow-refusals.ts';
 import { sweep } from '../dispatch/sweeper.ts';
 import { createSpillPass } from '../dispatch/spill-pass.ts';
 import { startLoop } from '../dispatch/wake.ts';
+import type { BuildGate } from '../dispatch/build-gate.ts';
+import { limits } from '../domain/limits.ts';
+import { whileCurrent } from './build-gate.ts';
 import type { WorkerParts } from './create-workers.ts';
-import { repairs, spills, swept } from './metrics.ts';
+import { grantsMade, repairs, spills, swept } from './metrics.ts';
+import { ensureOverview } from './overview-workflow.ts';
 import { ensureRetentionSchedule } from './retention-schedule.ts';
 import type { Stoppable } from './stop.ts';
 import { type StartLoop, startWatches } from './start-watches.ts';
+import { createTemporalClient } from './temporal.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
-const relayHandsMax = 50;
+/** Waiting jobs that are seen in Temporal UI at once: the oldest of the line. */
+const shownMax = 100;
 /** Every callback frees a slot and wakes the grant pass: in a flood most passes would find one to grant, or none. */
 const grantGapMs = 100;
 /** Somebody may have deleted it, and an older release may have written its own. */
@@ -26,36 +33,66 @@ export interface Dispatch extends Stoppable {
 }
 
 /** The loops of dispatch. Each works when it is woken and looks by itself now and then. */
-export function startDispatch(settings: WorkerSettings, { pool, connection }: WorkerParts): Dispatch {
-  const { config, temporal, vendors, log } = settings;
-  const client = new Client({ connection, namespace: temporal.namespace });
+export function startDispatch(
+  settings: WorkerSettings,
+  { pool, connection, gate }: WorkerParts & { readonly gate: BuildGate },
+): Dispatch {
+  const { config, temporal, log } = settings;
+  const client = createTemporalClient(temporal, connection);
   const loop: StartLoop = (name, settings) =>
     startLoop({ ...settings, onError: (error) => log.warn({ err: error, loop: name }, 'round failed') });
 
   const relay = createRelay({
     pool,
     client,
-    eagerStart: true,
-    handsMax: relayHandsMax,
+    // It would run on this worker, whatever its build.
+    eagerStart: config.workerBuild === undefined,
+    handsMax: config.worker.relayHands,
+    stuckAfterMs: config.stuckAfterMs,
     log,
     onFree: () => deliveries.wake(),
   });
   const deliveries = loop('relay', {
     everyMs: 250,
-    round: async () => ((await relay.takeUp()) > 0 ? 'again' : 'idle'),
+    round: whileCurrent(gate, async () => ((await relay.takeUp()) > 0 ? 'again' : 'idle')),
   });
   const spilling = createSpillPass({ pool, onMoved: (moved) => spills.inc({ ...moved }) });
   const grants = loop('grants', {
     everyMs: 250,
     gapMs: grantGapMs,
-    round: async () => {
+    round: whileCurrent(gate, async () => {
       const startSlots = (): number => relay.freeHands();
       const granted = await grantPass({ pool, submittingMax: config.submittingMax, startSlots });
+      grantsMade.inc(granted);
       if (granted > 0) deliveries.wake();
       const moved = await spilling.round();
       return granted + moved > 0 ? 'again' : 'idle';
-    },
+    }),
   });
+  const watches = startWatches(settings, { pool, client, loop, onAdmission: () => grants.wake() });
+  const upkeep = startUpkeep(settings, { pool, client, gate, loop });
+  return {
+    wake(kinds) {
+      if (kinds.includes('mail')) deliveries.wake();
+      if (kinds.includes('grant')) grants.wake();
+      if (kinds.includes('build')) upkeep.schedule.wake();
+    },
+    async stop() {
+      await Promise.all([grants, ...watches, ...Object.values(upkeep), deliveries].map((one) => one.stop()));
+      await relay.idle();
+    },
+  };
+}
+
+interface UpkeepParts {
+  readonly pool: WorkerParts['pool'];
+  readonly client: Client;
+  readonly gate: BuildGate;
+  readonly loop: StartLoop;
+}
+
+/** What ends and mends jobs beside their workflows. Deadlines hold whichever build is current, or none. */
+function startUpkeep({ config, vendors, log }: WorkerSettings, { pool, client, gate, loop }: UpkeepParts) {
   const wakeUps = createWakeUps(pool);
   const onSwept = (kind: string, count: number): void => {
     swept.inc({ kind }, count);
@@ -63,7 +100,8 @@ export function startDispatch(settings: WorkerSettings, { pool, connection }: Wo
   };
   const sweeper = loop('sweeper', {
     everyMs: 1_000,
-    round: async () => await sweep({ pool, stuckAfterMs: config.stuckAfterMs, visibleMax: 100, onSwept }),
+    round: async () =>
+      await sweep({ pool, stuckAfterMs: config.stuckAfterMs, visibleMax: gate.isOpen() ? shownMax : 0, onSwept }),
   });
   const everyMs = config.reconcileEveryMs;
   const { providers } = vendors;
@@ -78,22 +116,27 @@ export function startDispatch(settings: WorkerSettings, { pool, connection }: Wo
       return 'idle';
     },
   });
-  const watches = startWatches(settings, { pool, client, loop, onAdmission: () => grants.wake() });
   const schedule = loop('retention schedule', {
     everyMs: scheduleEveryMs,
-    round: async () => {
+    round: whileCurrent(gate, async () => {
       await ensureRetentionSchedule(client);
       return 'idle';
-    },
+    }),
   });
-  return {
-    wake(kinds) {
-      if (kinds.includes('mail')) deliveries.wake();
-      if (kinds.includes('grant')) grants.wake();
-    },
-    async stop() {
-      await Promise.all([grants, sweeper, reconciler, ...watches, schedule, deliveries].map((one) => one.stop()));
-      await relay.idle();
-    },
-  };
+  const refusals = loop('refusals', {
+    everyMs: limits.showRefusedEveryMs,
+    round: whileCurrent(gate, async () => {
+      const onShown = (count: number): void => onSwept('stuck', count);
+      await followRefusals({ pool, stuckAfterMs: config.stuckAfterMs, visibleMax: shownMax, onShown });
+      return 'idle';
+    }),
+  });
+  const overview = loop('overview', {
+    everyMs,
+    round: whileCurrent(gate, async () => {
+      await ensureOverview(client);
+      return 'idle';
+    }),
+  });
+  return { sweeper, reconciler, schedule, refusals, overview };
 }

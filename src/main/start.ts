@@ -19,7 +19,7 @@ import { buildVendors, type Vendors } from './vendors.ts';
 
 /** The repository's root, from `src/main` and from `dist/main` alike. */
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const migrationsDirectory = join(root, 'migrations');
+export const migrationsDirectory = join(root, 'migrations');
 
 export interface Setting {
   readonly config: Config;
@@ -101,7 +101,7 @@ export async function startStack(setting: Setting, started: Started): Promise<St
   const { databaseUrl } = backends;
   await migrateDatabase(setting, databaseUrl);
   await seedDatabase(setting, databaseUrl, vendors);
-  const temporal = readTemporalSettings(backends.temporalAddress);
+  const temporal = readTemporalSettings(setting, backends.temporalAddress);
   const { publicUrl } = config.api;
 
   const common = { config, secrets, databaseUrl, temporal, catalogue, vendors, publicUrl, log };

@@ -1,17 +1,19 @@
-import { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type pg from 'pg';
 import type { Config, Secrets } from '../config.ts';
 import { limitQueries } from '../db/limit-queries.ts';
 import { countOpenDeliveries, dropUseless } from '../db/webhook-upkeep.ts';
+import type { BuildGate } from '../dispatch/build-gate.ts';
 import { createWebhookRelay } from '../dispatch/webhook-relay.ts';
 import { type LoopSettings, startLoop } from '../dispatch/wake.ts';
 import { limits } from '../domain/limits.ts';
 import { createWebhookClient, webhookUrlPolicy } from '../providers/webhook-client.ts';
 import { createSecretBox, type SecretBox } from '../webhooks/secret-box.ts';
 import type { MadeTry, TryDeps } from '../webhooks/try-delivery.ts';
+import { whileCurrent } from './build-gate.ts';
 import { webhookLag, webhooksDisabled, webhooksOpen, webhookTries } from './metrics.ts';
 import type { Stoppable } from './stop.ts';
+import { createTemporalClient } from './temporal.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 /** What the API needs to keep endpoints and to call them for a test. */
@@ -69,19 +71,23 @@ const countEveryMs = 30_000;
 /** The relay of first tries, and what tidies up behind it. */
 export function startWebhooks(
   settings: WorkerSettings,
-  { pool, connection }: { readonly pool: pg.Pool; readonly connection: NativeConnection },
+  {
+    pool,
+    connection,
+    gate,
+  }: { readonly pool: pg.Pool; readonly connection: NativeConnection; readonly gate: BuildGate },
 ): WebhookLoops {
   const { log, temporal } = settings;
   const loop = (name: string, round: Omit<LoopSettings, 'onError'>) =>
     startLoop({ ...round, onError: (error) => log.warn({ err: error, loop: name }, 'round failed') });
   const relay = createWebhookRelay({
     ...createTryDeps({ pool, settings }),
-    client: new Client({ connection, namespace: temporal.namespace }),
+    client: createTemporalClient(temporal, connection),
     log,
     onFirstTry: (lateMs) => webhookLag.observe(lateMs / 1_000),
     onFree: () => relaying.wake(),
   });
-  const relaying = loop('webhooks', { everyMs: lookEveryMs, gapMs, round: () => relay.takeUp() });
+  const relaying = loop('webhooks', { everyMs: lookEveryMs, gapMs, round: whileCurrent(gate, () => relay.takeUp()) });
   const tidying = loop('webhooks nobody waits for', { everyMs: tidyEveryMs, round: createTidyUp(pool) });
   return {
     wake(kinds) {

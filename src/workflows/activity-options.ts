@@ -50,6 +50,13 @@ export const bookkeepingOptions: ActivityOptions = {
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
 };
 
+/** A few statements, linear in the line. What can't be read now is read in a minute. */
+export const overviewOptions: LocalActivityOptions = {
+  startToCloseTimeout: '5s',
+  scheduleToCloseTimeout: '6s',
+  retry: { maximumAttempts: 1 },
+};
+
 /** Best effort: the job is settled already. */
 export const stopOptions: ActivityOptions = {
   startToCloseTimeout: '45s',

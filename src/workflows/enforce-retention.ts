@@ -1,6 +1,7 @@
-import { proxyActivities } from '@temporalio/workflow';
+import { proxyActivities, setWorkflowOptions } from '@temporalio/workflow';
 import type { RetentionActivities, RetentionReport } from '../contracts/enforce-retention.ts';
 import { limits } from '../domain/limits.ts';
+import { autoUpgrade } from './auto-upgrade.ts';
 import { removeOptions } from './activity-options.ts';
 
 const { removeExpired } = proxyActivities<RetentionActivities>(removeOptions);
@@ -19,3 +20,6 @@ export async function enforceRetention(): Promise<RetentionReport> {
   }
   return report;
 }
+
+/** Its activities are to be those of today, also in a run that has begun yesterday. */
+setWorkflowOptions(autoUpgrade, enforceRetention);

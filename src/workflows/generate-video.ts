@@ -1,4 +1,11 @@
-import { CancellationScope, condition, defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  defineQuery,
+  defineSignal,
+  setHandler,
+} from '@temporalio/workflow';
 import type { GenerateVideoInput, GenerateVideoResult, PermitMail } from '../contracts/generate-video.ts';
 import {
   type CallbackMail,
@@ -10,10 +17,15 @@ import {
   type Timeline,
   timelineQueryName,
 } from '../contracts/generate-video.ts';
-import { nextStep, type Verdict } from '../domain/next-step.ts';
+import { sentenceOf } from '../domain/account.ts';
 import { heard } from '../domain/heard.ts';
-import { type AttemptStory, type Fact, isLive, openStory, type Story, targetOf } from '../domain/story.ts';
-import { queueAttempt, settleJob, stopAttempt, storeAsset, submitAttempt, watchAttempt } from './activities.ts';
+import { nextMoment } from '../domain/next-moment.ts';
+import { nextStep, type Verdict } from '../domain/next-step.ts';
+import { type Fact, openStory, type Story, type TicketStory } from '../domain/story.ts';
+import { moveTicket, queueAttempt, settleJob } from './activities.ts';
+import { createBackground, placeOf } from './background.ts';
+import { createNoticeBoard } from './notice-board.ts';
+import { takeRepairs } from './repairs.ts';
 
 const permitSignal = defineSignal<[PermitMail]>(permitSignalName);
 const callbackSignal = defineSignal<[CallbackMail]>(callbackSignalName);
@@ -28,12 +40,14 @@ const timelineQuery = defineQuery<Timeline>(timelineQueryName);
 export async function generateVideo(input: GenerateVideoInput): Promise<GenerateVideoResult> {
   const { jobId, permit } = input;
   let story = openStory(input, Date.now());
-  const polls = new Map<number, CancellationScope>();
-  let copy: CancellationScope | undefined;
-  const inBackground = { submit, watch, store };
+  let isEnding = false;
+  const tell = (): Story => story;
+  const board = createNoticeBoard(input);
+  const background = createBackground({ jobId, tell, hear });
   // Before the handlers: a callback that waits for them, as after a reset, has to find its attempt.
   if (permit !== undefined) hear({ kind: 'permit', ...permit });
-  listen(hear, () => story);
+  listen(hear, tell);
+  takeRepairs({ jobId, story: tell, hear, isEnding: () => isEnding });
   return CancellationScope.nonCancellable(liveThrough);
 
   async function liveThrough(): Promise<GenerateVideoResult> {
@@ -43,13 +57,16 @@ export async function generateVideo(input: GenerateVideoInput): Promise<Generate
         case 'submit':
         case 'watch':
         case 'store':
-          inBackground[step.kind](step.attempt);
+          background[step.kind](step.attempt);
           break;
         case 'queue':
-          hear({ kind: 'ticket', ticket: step.ticket, answer: await queueAttempt({ jobId, ...step }) });
+          await queue(step);
+          break;
+        case 'move':
+          await move(step.ticket);
           break;
         case 'wait':
-          await nextFact(step.untilMs);
+          await nextFact();
           break;
         case 'settle':
           return await settle(step.verdict);
@@ -58,49 +75,36 @@ export async function generateVideo(input: GenerateVideoInput): Promise<Generate
   }
 
   function hear(fact: Fact): void {
+    const before = story;
     story = heard(story, fact, Date.now());
-    if (fact.kind === 'reported') polls.get(fact.attempt)?.cancel();
+    background.follow(fact, before);
   }
 
-  async function nextFact(untilMs: number | null): Promise<void> {
-    const told: Story = story;
+  async function nextFact(): Promise<void> {
+    const told = story;
     const isNews = (): boolean => story !== told;
-    await (untilMs === null ? condition(isNews) : condition(isNews, untilMs - Date.now()));
+    const moment = nextMoment(story, Date.now());
+    const untilMs = Math.min(moment?.at ?? Infinity, board.show(story) ?? Infinity);
+    const summary = moment?.at === untilMs ? sentenceOf(moment) : 'whether it is stuck';
+    await (untilMs === Infinity ? condition(isNews) : condition(isNews, untilMs - Date.now(), { summary }));
   }
 
-  /** A callback may well arrive before the submit's own answer. */
-  function submit({ number: attempt, target, grant }: AttemptStory): void {
-    hear({ kind: 'submitting', attempt });
-    go(async () => {
-      hear({ kind: 'submitted', attempt, answer: await submitAttempt({ jobId, attempt, target, grant }) });
-    });
+  async function queue({ ticket, waitMs }: { ticket: TicketStory; waitMs: number }): Promise<void> {
+    const summary = `${placeOf(story, ticket)}: asks for a permit`;
+    hear({ kind: 'ticket', ticket, answer: await queueAttempt({ jobId, ticket, waitMs }, summary) });
   }
 
-  function watch({ number: attempt, target }: AttemptStory): void {
-    hear({ kind: 'watching', attempt });
-    const scope = new CancellationScope({ cancellable: true });
-    polls.set(attempt, scope);
-    go(async () => {
-      const report = await scope.run(() => watchAttempt({ jobId, attempt, target }));
-      if (report !== undefined) hear({ kind: 'reported', attempt, report });
-    });
-  }
-
-  /** One at a time, and a cancel does not wait for it. */
-  function store({ number: attempt }: AttemptStory): void {
-    hear({ kind: 'storing', attempt });
-    const scope = (copy = new CancellationScope({ cancellable: true }));
-    go(async () => {
-      hear({ kind: 'stored', attempt, answer: await scope.run(() => storeAsset({ jobId, attempt })) });
-    });
+  async function move(ticket: TicketStory): Promise<void> {
+    const summary = `${placeOf(story, ticket)}: moves there`;
+    hear({ kind: 'moved', ticket, answer: await moveTicket({ jobId, ticket }, summary) });
   }
 
   /** Settle first, tidy up at the provider afterwards: the caller never waits for that. */
   async function settle(verdict: Verdict): Promise<GenerateVideoResult> {
-    const standing = await settleJob({ jobId, verdict });
-    for (const scope of [...polls.values(), copy]) scope?.cancel();
-    const losers = story.attempts.filter((attempt) => isLive(attempt) && targetOf(story, attempt).stoppable);
-    await Promise.all(losers.map(({ number: attempt }) => stopAttempt({ jobId, attempt })));
+    isEnding = true;
+    const standing = await settleJob({ jobId, verdict }, verdict.phase);
+    await background.end();
+    await condition(allHandlersFinished);
     return standing;
   }
 }
@@ -109,13 +113,11 @@ export async function generateVideo(input: GenerateVideoInput): Promise<Generate
 function listen(hear: (fact: Fact) => void, tell: () => Timeline): void {
   setHandler(permitSignal, (mail) => hear({ kind: 'permit', ...mail }));
   setHandler(callbackSignal, ({ attempt, ...report }) => hear({ kind: 'reported', attempt, report }));
-  setHandler(hintSignal, ({ attempt }) => hear({ kind: 'hint', attempt }));
+  setHandler(hintSignal, ({ attempt, refusal }) => {
+    if (refusal !== undefined) hear({ kind: 'line', refusal });
+    hear({ kind: 'hint', attempt });
+  });
   setHandler(cancelSignal, () => hear({ kind: 'cancel' }));
   setHandler(timelineQuery, tell);
   CancellationScope.current().cancelRequested.catch(() => hear({ kind: 'cancel' }));
-}
-
-/** What fails here fails the workflow task, loudly, until it is mended: expected failures are answers. */
-function go(work: () => Promise<void>): void {
-  void work();
 }

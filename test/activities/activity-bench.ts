@@ -161,6 +161,8 @@ export async function openActivityBench(): Promise<ActivityBench> {
       watchAttempt: (order, deps) => run(deps, (all) => all.watchAttempt(order)),
       storeAsset: (order, deps) => run(deps, (all) => all.storeAsset(order)),
       queueAttempt: (order, deps) => run(deps, (all) => all.queueAttempt(order)),
+      moveTicket: (order, deps) => run(deps, (all) => all.moveTicket(order)),
+      noteRepair: (order, deps) => run(deps, (all) => all.noteRepair(order)),
       settleJob: (order, deps) => run(deps, (all) => all.settleJob(order)),
       stopAttempt: (order, deps) => run(deps, (all) => all.stopAttempt(order)),
     },

@@ -506,5 +506,11 @@ describe('a job that ends meanwhile', () => {
 });
 
 test('an attempt that made no video has none to be copied', async () => {
-  expect(await run(await bench.acceptJob())).toEqual(unusable('no_video'));
+  const job = await bench.finishJob();
+  await bench.pool.query(`UPDATE attempts SET outcome = 'failed' WHERE job = $1`, [job]);
+  expect(await run(job)).toEqual(unusable('no_video'));
+});
+
+test('an attempt that the ledger does not have, of a job that is open, is waited for: that is no word on its video', async () => {
+  await expect(run(await bench.acceptJob())).rejects.toMatchObject({ type: 'MissingFromLedger' });
 });

@@ -112,7 +112,8 @@ async function settleAll(runs: readonly KillRun[]): Promise<void> {
   await callBack(runs, 'after_retry');
   await each(({ order }) => look(order));
   await bench.pool.query(
-    `UPDATE attempts SET submitted_at = submitted_at - interval '3 minutes' WHERE state = 'unknown'`,
+    `UPDATE attempts SET submitted_at = submitted_at - interval '3 minutes', answered_at = answered_at - interval '3 minutes'
+     WHERE state = 'unknown'`,
   );
   await each(async ({ order }) => {
     const report = await look(order);

@@ -2,6 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SubmitOrder } from '../../src/contracts/activities.ts';
 import { endAttempt } from '../../src/db/attempts.ts';
+import { settleJob } from '../../src/db/settle.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import { type FindQuery, type FoundOperation, ProviderUnreachableError } from '../../src/providers/provider.ts';
 import { createProvider } from '../../src/providers/registry.ts';
@@ -38,7 +39,11 @@ async function notYet(order: SubmitOrder, deps = {}): Promise<ApplicationFailure
 
 /** Long past its grace. */
 const age = ({ jobId }: SubmitOrder) =>
-  bench.pool.query(`UPDATE attempts SET submitted_at = submitted_at - interval '10 minutes' WHERE job = $1`, [jobId]);
+  bench.pool.query(
+    `UPDATE attempts SET submitted_at = submitted_at - interval '10 minutes', answered_at = answered_at - interval '10 minutes'
+     WHERE job = $1`,
+    [jobId],
+  );
 
 describe('a poll', () => {
   test('that finds the video under way is a benign failure that says when to look again', async () => {
@@ -102,8 +107,14 @@ describe('a poll', () => {
     expect(await bench.rowsOf('permits', order)).toHaveLength(1);
   });
 
-  test('of an attempt that was never begun is lost', async () => {
+  test('of an attempt that the ledger does not have, of a job that is open, waits: its workflow knows that it was sent', async () => {
     const order = await bench.orderOne();
+    expect(await notYet(order)).toMatchObject({ type: 'MissingFromLedger' });
+  });
+
+  test('of an attempt of a job that is gone is lost', async () => {
+    const order = await bench.orderOne();
+    await settleJob(bench.pool, order.jobId, { phase: 'cancelled' });
     expect(await watch(order)).toMatchObject({ outcome: 'failed', failure: { code: 'ambiguous_submit' } });
   });
 });
@@ -123,6 +134,16 @@ describe('a submit whose answer was lost', () => {
     });
     await bench.finish(order.operation);
     expect(await watch(order)).toEqual({ outcome: 'finished' });
+  });
+
+  test('long ago has its whole grace from the moment at which that was known', async () => {
+    const order = await submitOne({ fault: 'submit-500-before' });
+    // As a restore writes it: sent before the outage, unknown since just now.
+    await bench.pool.query(`UPDATE attempts SET submitted_at = submitted_at - interval '10 minutes' WHERE job = $1`, [
+      order.jobId,
+    ]);
+    expect(await notYet(order)).toMatchObject({ type: 'NotYet' });
+    expect(await bench.attemptOf(order)).toMatchObject({ state: 'unknown', resolved_by: null });
   });
 
   test('in which nothing was made waits out its grace', async () => {

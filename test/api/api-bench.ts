@@ -8,7 +8,7 @@ import type { PlanResult, Wish } from '../../src/catalogue/plan.ts';
 import { type App, createApp } from '../../src/api/app.ts';
 import type { AppDeps } from '../../src/api/deps.ts';
 import { listen } from '../../src/api/server.ts';
-import type { Database } from '../../src/db/pool.ts';
+import type { Connections } from '../../src/db/pool.ts';
 import { listenToWakeUps } from '../../src/db/wake-ups.ts';
 import type { RouteTarget } from '../../src/domain/route.ts';
 import { createLocalObjectStore } from '../../src/storage/local-object-store.ts';
@@ -68,7 +68,7 @@ export function planOneTarget({ request }: Wish): PlanResult {
 }
 
 export type BenchOptions = Partial<AppDeps> & {
-  readonly poolOf?: (database: TestDatabase) => Promise<Database>;
+  readonly poolOf?: (database: TestDatabase) => Promise<Connections>;
   /** What the API makes of the bench's own store. */
   readonly storeOf?: (store: ObjectStore) => ObjectStore;
 };

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readLastReadings } from '../../src/db/callback-readings.ts';
+import { findUrlSecret } from '../../src/db/signing-keys.ts';
 import { failureOf } from '../../src/domain/failure.ts';
+import { askEcho } from '../../src/operations/callback-echo.ts';
 import type { CallbackDelivery, CallbackReading } from '../../src/providers/provider.ts';
 import { type ApiBench, beginAttempt, openApiBench } from './api-bench.ts';
 
@@ -178,4 +181,44 @@ test('a body is bounded, not inflated, and may be empty', async () => {
 test('the route takes POST alone', async () => {
   const response = await bench.get(`/v1/callbacks/acme/x/y`);
   expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);
+});
+
+describe('for `npm run doctor`', () => {
+  test('what the last callback of a provider turned out to be is noted, and of an unknown attempt nothing', async () => {
+    const { pool } = bench.database;
+    await pool.query('DELETE FROM callback_readings');
+    const id = await newAttempt();
+    const noted = async () =>
+      (await readLastReadings(pool)).map(({ reading, verifiedAt }) => [reading, verifiedAt !== null]);
+    reading = { kind: 'forged', reason: 'a test' };
+    expect((await call(`acme/${id}.1/another-token`)).status).toBe(404);
+    expect((await call(`acme/${id}.1/${token}`)).status).toBe(401);
+    // Had the first one been noted, it would have been before this.
+    await expect.poll(noted).toEqual([['forged', false]]);
+    reading = { ...finished, operation: `op-${id}` };
+    expect((await call(`acme/${id}.1/${token}`)).status).toBe(204);
+    await expect.poll(noted).toEqual([['report', true]]);
+    now += 60_000;
+    reading = { kind: 'unsigned' };
+    expect((await call(`acme/${id}.1/${token}`, 'unproven')).status).toBe(204);
+    await expect.poll(noted).toEqual([['unsigned', true]]);
+  });
+
+  test('an echo is answered to whoever knows the secret of the database, and to nobody else', async () => {
+    const secret = await findUrlSecret(bench.database.pool);
+    const { question, answer } = askEcho(secret, now);
+    const response = await call(`echo/${question}`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(await response.json()).toEqual({ answer });
+    // Again at once: one answer in a while.
+    expect((await call(`echo/${question}`)).status).toBe(503);
+    now += 1_000;
+    const stranger = askEcho(Buffer.from('another secret'), now);
+    expect((await call(`echo/${stranger.question}`)).status).toBe(404);
+    expect((await call('echo/nonsense')).status).toBe(404);
+    now += 61_000;
+    expect((await call(`echo/${question}`)).status).toBe(404);
+    expect((await fetch(`${bench.url}/v1/callbacks/echo/${question}`)).status).toBe(405);
+  });
 });

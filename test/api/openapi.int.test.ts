@@ -27,6 +27,8 @@ afterAll(() => bench.close());
 const deliberatelyAbsent = [
   // For providers, each of which has a form of its own; docs/configuration.md.
   'post /v1/callbacks/{provider}/{attempt}/{token}',
+  // For `npm run doctor`.
+  'post /v1/callbacks/echo/{question}',
   // The page to make a video with, and what it is made of.
   'get /',
   'get /page/{file}',

@@ -184,6 +184,24 @@ test('the timeline tells events, attempts and what the workflow knows', async ()
   expect(JSON.stringify(timeline)).not.toContain('token');
 });
 
+test('the timeline tells why a job does not get on, since when, and no more than its owner may know', async () => {
+  const id = await newVideo();
+  expect(await read(`/v1/videos/${id}/timeline`)).toMatchObject({ status: 'queued', stuck: null });
+  const earlier = `accepted_at = accepted_at - interval '1 hour'`;
+  await bench.database.pool.query(`UPDATE tickets SET ${earlier} WHERE job = $1`, [id]);
+  await bench.database.pool.query(`UPDATE jobs SET ${earlier} WHERE id = $1`, [id]);
+  const { stuck } = await read(`/v1/videos/${id}/timeline`);
+  expect(stuck).toEqual({
+    cause: 'waiting_capacity',
+    since: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+    sentence: expect.stringContaining('waits for room'),
+  });
+  expect(Date.now() - Date.parse(stuck.since)).toBeGreaterThan(3_590_000);
+  expect(JSON.stringify(stuck)).not.toContain('npm run');
+  const completed = await completedVideo();
+  expect(await read(`/v1/videos/${completed}/timeline`)).toMatchObject({ stuck: null });
+});
+
 test.each([
   ['fails', () => Promise.reject(new Error('no workflow'))],
   ['is silent', () => new Promise(() => undefined)],

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { assertSchemaIsCurrent, migrate, NewerSchemaError } from '../../src/db/migrate.ts';
+import { until } from '../support/until.ts';
 
 const migrations = join(import.meta.dirname, '../../migrations');
 let directory: string;
@@ -63,6 +64,29 @@ test('racers queue: each of them finds the schema made', async () => {
   expect(await applied()).toEqual(await known());
 });
 
+test('one that has to wait for a lock keeps nobody waiting behind it for long, and gets there in the end', async () => {
+  await migrateNow();
+  await add('0900_later.sql', 'ALTER TABLE tenants ADD COLUMN later integer;');
+  const reader = new Client({ connectionString: url });
+  await reader.connect();
+  try {
+    // As a dump does, for hours.
+    await reader.query('BEGIN; SELECT count(*) FROM tenants');
+    const migrating = migrateNow();
+    await until('the migration waits', async () => {
+      const waiting = await onServer(url, `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`);
+      return waiting.length > 0;
+    });
+    expect(await onServer(url, 'SELECT count(*) FROM tenants')).toHaveLength(1);
+    expect(await applied()).not.toContain('0900_later');
+    await reader.query('COMMIT');
+    await migrating;
+  } finally {
+    await reader.end();
+  }
+  expect(await applied()).toContain('0900_later');
+});
+
 test('one that fails leaves nothing of itself or of those before it', async () => {
   await add('0900_fine.sql', 'CREATE TABLE fine (id integer);');
   await add('0901_broken.sql', 'CREATE TABLE broken (id nothing_of_the_kind);');
@@ -74,13 +98,32 @@ test('one that fails leaves nothing of itself or of those before it', async () =
   expect(await applied()).toContain('0900_fine');
 });
 
-test('a schema that a newer release has touched is refused, and left as it is', async () => {
+const fromTheFuture = (name: string) =>
+  onServer(url, `INSERT INTO spillway_migrations (name, run_on) VALUES ('${name}', now())`);
+
+test('what a newer release has only added is no reason not to start, or to run the migrations of this one again', async () => {
   await migrateNow();
-  await onServer(url, `INSERT INTO spillway_migrations (name, run_on) VALUES ('0950_from_the_future', now())`);
+  await fromTheFuture('0950_from_the_future');
+  await expect(assertSchemaIsCurrent(url, directory)).resolves.toBeUndefined();
+  await migrateNow();
+  expect(await applied()).toEqual([...(await known()), '0950_from_the_future']);
+});
+
+test('a migration that should have come before one that is there is refused: its author has to number it anew', async () => {
+  await migrateNow();
+  await fromTheFuture('0950_from_the_future');
+  await add('0900_ours.sql', 'CREATE TABLE ours (id integer);');
+  await expect(migrateNow()).rejects.toThrow('0900_ours');
+  expect(await onServer(url, `SELECT 1 FROM pg_class WHERE relname = 'ours'`)).toEqual([]);
+});
+
+test('a schema that a newer release has taken something from is refused, and left as it is', async () => {
+  await migrateNow();
+  await fromTheFuture('0950_contract_from_the_future');
   await add('0900_ours.sql', 'CREATE TABLE ours (id integer);');
   for (const refused of [migrateNow, () => assertSchemaIsCurrent(url, migrations)]) {
     await expect(refused()).rejects.toThrow(NewerSchemaError);
-    await expect(refused()).rejects.toThrow('0950_from_the_future');
+    await expect(refused()).rejects.toThrow('0950_contract_from_the_future');
   }
   expect(await onServer(url, `SELECT 1 FROM pg_class WHERE relname = 'ours'`)).toEqual([]);
 });

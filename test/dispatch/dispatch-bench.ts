@@ -4,6 +4,8 @@ import { v7 as uuidv7 } from 'uuid';
 import { Client, Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { inject } from 'vitest';
+import { searchAttributeTypes } from '../../src/contracts/search-attributes.ts';
+import { addSearchAttributes } from '../../src/embedded/search-attributes.ts';
 import { insertJobs, type NewJob } from '../../src/db/accept.ts';
 import { createPool } from '../../src/db/pool.ts';
 import { upsertPools } from '../../src/db/pools.ts';
@@ -130,6 +132,7 @@ export async function openTemporal(): Promise<TemporalBench> {
   });
   const client = new Client({ connection, namespace });
   await untilUsable(client);
+  await addSearchAttributes(connection, searchAttributeTypes, namespace);
   return {
     client,
     namespace,

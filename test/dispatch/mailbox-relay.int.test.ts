@@ -29,7 +29,15 @@ afterEach(async () => {
 });
 
 const openRelay = (deps: Partial<RelayDeps> = {}): Relay =>
-  createRelay({ pool: bench.pool, client: temporal.client, eagerStart: false, handsMax: 50, log: quiet, ...deps });
+  createRelay({
+    pool: bench.pool,
+    client: temporal.client,
+    eagerStart: false,
+    stuckAfterMs: 300_000,
+    handsMax: 50,
+    log: quiet,
+    ...deps,
+  });
 
 /** What is due now, delivered and noted. */
 async function relay(deps: Partial<RelayDeps> = {}): Promise<number> {
@@ -51,9 +59,9 @@ async function grantOne(): Promise<string> {
 }
 
 /** A job that was shown before it had a permit: its workflow waits. */
-async function showOne(): Promise<string> {
+async function showOne(payload: object = {}): Promise<string> {
   const job = await bench.acceptOne({ pool: await bench.addPool() });
-  await send(job, 'start');
+  await send(job, 'start', { payload });
   await bench.pool.query('UPDATE jobs SET dispatched_at = clock_timestamp() WHERE id = $1', [job]);
   await relayAll();
   return job;
@@ -67,6 +75,17 @@ interface Letter {
 async function send(job: string, kind: string, { attempt = 0, payload = {} }: Letter = {}): Promise<void> {
   const values = [job, kind, attempt, payload];
   await bench.pool.query('INSERT INTO mailbox (job, kind, attempt, payload) VALUES ($1, $2, $3, $4)', values);
+}
+
+/** What Temporal UI shows of a job before its workflow has run. */
+async function noticeOf(job: string) {
+  const description = await temporal.client.workflow.getHandle(job).describe();
+  const pairs = description.typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value] as const);
+  return {
+    attributes: Object.fromEntries(pairs),
+    summary: await description.staticSummary(),
+    details: await description.staticDetails(),
+  };
 }
 
 const expireLeases = () => bench.pool.query(`UPDATE mailbox SET leased_until = '-infinity'`);
@@ -86,8 +105,29 @@ describe('a start', () => {
       job,
     );
     const { route } = await bench.row<{ route: object }>('SELECT route FROM jobs WHERE id = $1', job);
-    expect(input).toEqual({ jobId: job, route, permit: { attempt: 1, target: 0, grant } });
+    expect(input).toEqual({ jobId: job, route, stuckAfterMs: 300_000, permit: { attempt: 1, target: 0, grant } });
     expect(JSON.stringify(events)).not.toContain('a fox');
+  });
+
+  test('says in Temporal UI whose job it is, by which model and at whose target', async () => {
+    const job = await grantOne();
+    await relayAll();
+    const told = await noticeOf(job);
+    expect(told.attributes).toEqual({ Tenant: 'default', VideoModel: 'wan-2.6', VideoProvider: 'vendor' });
+    expect(told.summary).toMatch(/^wan-2\.6 for tenant default, accepted \d\d:\d\d UTC$/);
+    expect(told.details).toContain(job);
+    expect(told.details).toContain(`npm run ops -- show ${job}`);
+    expect(`${told.summary} ${told.details}`).not.toContain('a fox');
+  });
+
+  test('of a job that waits too long says why: it is only full there, or its provider refuses', async () => {
+    const waitingSince = Date.now() - 400_000;
+    const full = await showOne({ waitingSince });
+    const refused = await showOne({ waitingSince, refusal: 'no_credit' });
+    const young = await showOne({ waitingSince: Date.now() - 1_000 });
+    expect((await noticeOf(full)).attributes).toMatchObject({ StuckCause: 'waiting_capacity' });
+    expect((await noticeOf(refused)).attributes).toMatchObject({ StuckCause: 'no_credit' });
+    expect((await noticeOf(young)).attributes).not.toHaveProperty('StuckCause');
   });
 
   test('delivered twice makes one workflow', async () => {

@@ -199,7 +199,7 @@ describe('jobs that wait long', () => {
     await bench.acceptOne({ pool });
     expect(await sweepOnce({ visibleMax: 2 })).toMatchObject({ stuck: 2 });
     const shown = await bench.rows<{ job: string }>(
-      `SELECT job FROM mailbox WHERE kind = 'start' AND payload = '{}' ORDER BY id`,
+      `SELECT job FROM mailbox WHERE kind = 'start' AND NOT payload ? 'grant' ORDER BY id`,
     );
     expect(shown.map(({ job }) => job).toSorted()).toEqual(jobs.slice(0, 2).toSorted());
     expect(await sweepOnce({ visibleMax: 2 })).toMatchObject({ stuck: 0 });

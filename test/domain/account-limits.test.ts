@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { growAccount, hearAccount, type Hearing, limitsInForce } from '../../src/domain/account-limits.ts';
+import { growAccount, hearAccount, type Hearing, learnedBy, limitsInForce } from '../../src/domain/account-limits.ts';
 
 const now = 10_000_000;
 
@@ -56,6 +56,39 @@ describe('what is in force', () => {
   test('survives the way through JSON', () => {
     const account = hearAccount({}, hearing({ throttles: [{ ...refusal, dimension: 'outstanding' }] }));
     expect(hearAccount(JSON.parse(JSON.stringify(account)), hearing())).toEqual(account);
+  });
+});
+
+describe('limits that an operator has set for a while', () => {
+  const refused = hearAccount({}, hearing({ throttles: [{ ...refusal, dimension: 'outstanding' }] }));
+  const lower = { outstandingMax: 10, perMinuteMax: 60 };
+
+  test('hold below what the account bears, and teach nothing of it', () => {
+    const configured = learnedBy({ outstandingMax: 100, perMinuteMax: 600 }, lower);
+    expect(configured).toEqual({ outstandingMax: 100, perMinuteMax: 600 });
+    const account = hearAccount(refused, { ...hearing(), ...configured });
+    expect(account).toEqual(refused);
+    expect(limitsInForce(account, lower)).toMatchObject(lower);
+    expect(limitsInForce(account)).toMatchObject({ outstandingMax: 35, perMinuteMax: 600 });
+  });
+
+  test('a rate that is used up below what was learned does not let that grow', () => {
+    const slow = hearAccount({}, hearing({ throttles: [{ ...refusal, dimension: 'rate' }] }));
+    const later = now + 3_600_000;
+    const pass = { now: later, outstandingMax: 100, perMinuteMax: 600, outstanding: 0, nextStartAt: later + 500 };
+    expect(growAccount(slow, pass).rate.working).toBeGreaterThan(slow.rate.working);
+    expect(growAccount(slow, { ...pass, overrides: lower }).rate.working).toBe(slow.rate.working);
+  });
+
+  test('above the configured ones are the word that there is more, within which the account is asked anew', () => {
+    const higher = { outstandingMax: 200, perMinuteMax: null };
+    const configured = learnedBy({ outstandingMax: 100, perMinuteMax: 600 }, higher);
+    const account = hearAccount(refused, { ...hearing(), ...configured });
+    expect(limitsInForce(account, higher)).toMatchObject({ outstandingMax: 35, perMinuteMax: 600 });
+    expect(account.outstanding.ceiling).toBeNull();
+    // It is over: never more than the configured one again.
+    const after = hearAccount({ ...account, outstanding: { ...account.outstanding, working: 180 } }, hearing());
+    expect(limitsInForce(after).outstandingMax).toBe(100);
   });
 });
 

@@ -87,6 +87,7 @@ const obstacles: readonly {
   readonly target?: Partial<TargetState>;
   readonly isOverlap?: true;
 }[] = [
+  { reason: 'operator', target: { isHeld: true } },
   { reason: 'budget', pool: { budgetUsdMicros: 999 } },
   { reason: 'breaker', target: { admits: 2, probing: 2 } },
   { reason: 'capacity', pool: { outstandingMax: 5, outstanding: 5 } },
@@ -140,6 +141,29 @@ describe('a head of the line', () => {
 
   test('is the one that is told why, and those behind it are not asked', () => {
     expect(reasonsOf({ outstandingMax: 2, flows: [flow(line(9))] })).toEqual(['capacity']);
+  });
+});
+
+describe('what an operator holds', () => {
+  test('a pool grants nothing and reads no more than a head, whatever room it has', () => {
+    const held = snapshot({ isHeld: true, overlaps: [overlapping], overlapTokens: 5 });
+    expect(roomOf(held).count).toBe(0);
+    expect(chooseGrants(held).granted).toEqual([]);
+    expect(reasonsOf({ isHeld: true, outstanding: 1_000, budgetUsdMicros: 0 })).toEqual(['operator']);
+  });
+
+  test('a target hides nobody of another, and its classes save up nothing', () => {
+    const targets = [targetState({ isHeld: true }), targetState({ name: 'free' })];
+    const lanes = [
+      { class: 0, virtualTime: 0, tag: 0 },
+      { class: 1, virtualTime: 8, tag: 0 },
+    ];
+    const flows = [flow([ticket('held')], { class: 0 }), flow([ticket('next')], { target: 'free' })];
+    expect(roomOf(snapshot({ targets })).targets).toEqual(['free']);
+    const grants = chooseGrants(snapshot({ targets, flows, lanes }));
+    expect(grants.granted.map(({ id }) => id)).toEqual(['next']);
+    expect(grants.passedOver).toEqual([{ id: 'held', target: 'model', reason: 'operator' }]);
+    expect(grants.lanes.find((lane) => lane.class === 0)?.virtualTime).toBeGreaterThanOrEqual(8);
   });
 });
 

@@ -805,6 +805,8 @@ function livedThrough({ happenings, stepMs, patienceMs: patience, copies, copyMs
         story = heard(story, permit(attempt, target), now);
         break;
       }
+      case 'move':
+        throw new Error('nobody wished for another target');
       case 'store':
         story = heard(story, storing(step.attempt.number), now);
         break;

@@ -186,6 +186,29 @@ describe('an open breaker', () => {
   });
 });
 
+describe('what an operator holds', () => {
+  test('is nowhere to go to', () => {
+    expect(
+      chooseSpills(snapshot({ places: [place('full', { waiting: 100 }), place('next', { isHeld: true })] })).moves,
+    ).toEqual([]);
+  });
+
+  test('keeps nobody who may leave, also where there would be room', () => {
+    const places = [place('full', { waiting: 5, isHeld: true }), place('next')];
+    const accounts = [account('full'), account('next')];
+    const { moves } = chooseSpills(snapshot({ places, accounts, flows: [flow(tickets(5))] }));
+    expect(moves.map(({ reason }) => reason)).toEqual(Array.from({ length: 5 }, () => 'spill'));
+  });
+
+  test('lets who waits for a drained target go for that, to the room that there is', () => {
+    const places = [place('full', { waiting: 40, isHeld: true, isDrained: true, admits: 0 }), place('next')];
+    const { moves } = chooseSpills(snapshot({ places }));
+    expect(moves.length).toBeGreaterThanOrEqual(20);
+    expect(moves.length).toBeLessThan(40);
+    expect(new Set(moves.map(({ reason }) => reason))).toEqual(new Set(['drain']));
+  });
+});
+
 describe('the order', () => {
   test('is that of the flows, and who has left is charged for it, so that the next pass goes on', () => {
     const flows = [

@@ -404,3 +404,25 @@ describe('an attempt whose answer was given up', () => {
     expect(story.attempts[0]?.phase).toBe('failed');
   });
 });
+
+describe('what the provider says to a line', () => {
+  const line: Fact = { kind: 'line', refusal: 'no_credit' };
+  const ticket = (target: number) => ({ attempt: 2, target, kind: 'retry' }) as const;
+  const queued = (target: number): Fact => ({ kind: 'ticket', ticket: ticket(target), answer: 'queued' });
+
+  test('is forgotten with the permit, and not said of the next line', () => {
+    const granted = storyOf(twoTargets, [line], [permit()]);
+    expect(granted.refusal).toBeUndefined();
+    // It may be told late, too.
+    expect(storyOf(twoTargets, ...live(), [line], [failed(1, 'moderation')], [queued(1)]).refusal).toBeUndefined();
+  });
+
+  test('is forgotten where the ticket goes to another line, and kept where it stays', () => {
+    const waiting = storyOf(twoTargets, ...live(), [failed(1, 'auth')], [queued(1)], [line]);
+    const wished = heard(waiting, { kind: 'wish', wish: { id: 'w', target: 0, isForced: false } }, start);
+    const moved = (target: number): Fact => ({ kind: 'moved', ticket: ticket(target), answer: 'moved' });
+    expect(heard(wished, moved(0), start).refusal).toBeUndefined();
+    expect(heard(wished, moved(1), start).refusal).toBe('no_credit');
+    expect(heard(waiting, queued(1), start).refusal).toBe('no_credit');
+  });
+});

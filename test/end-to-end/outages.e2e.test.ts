@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, inject, test } from 'vitest';
+import { searchAttributeTypes } from '../../src/contracts/search-attributes.ts';
 import { type RunningPostgres, startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
 import { type RunningDevServer, startDevServer } from '../../src/embedded/temporal.ts';
 import { findFreePorts } from '../support/processes.ts';
@@ -28,7 +29,7 @@ const startTemporal = async (): Promise<RunningDevServer> =>
     databaseFile: join(directory, 'temporal', 'temporal.db'),
     port: ports.temporal,
     uiPort: ports.ui,
-    searchAttributes: {},
+    searchAttributes: searchAttributeTypes,
     log: () => undefined,
   });
 

@@ -39,6 +39,26 @@ test('limits, permits, zombies and the line are shown per pool', async () => {
   expect(text).toMatch(new RegExp(`spillway_pool_next_wait_seconds\\{pool="${pool}"\\} 0\\.\\d+`));
 });
 
+test('the oldest letter that is due says how far delivery is behind, one for later does not', async () => {
+  const [job = ''] = await bench.accept({ pool: await bench.addPool({ outstandingMax: 1 }), count: 1 });
+  await bench.pool.query('DELETE FROM mailbox');
+  const lag = async (): Promise<number> => {
+    const registry = new Registry();
+    registerCapacityMetrics(registry, bench.pool, pino({ level: 'silent' }));
+    return Number(/^spillway_mail_lag_seconds (\S+)/m.exec(await registry.metrics())?.[1]);
+  };
+  expect(await lag()).toBe(0);
+
+  const post = (kind: string, times: string) =>
+    bench.pool.query(`INSERT INTO mailbox (job, kind, created_at, not_before) SELECT $1, $2, ${times}`, [job, kind]);
+  await post('start', `now() - interval '90 s', now() + interval '90 s'`);
+  expect(await lag()).toBe(0);
+  await post('permit', `now() - interval '90 s', now() - interval '60 s'`);
+  expect(await lag()).toBeGreaterThanOrEqual(60);
+  await post('cancel', `now() - interval '300 s', '-infinity'`);
+  expect(await lag()).toBeGreaterThanOrEqual(300);
+});
+
 test('while the database is away the scrape succeeds, without what nobody knows', async () => {
   const registry = new Registry();
   const away = createPool({

@@ -93,6 +93,8 @@ export function createTemporal(clockwork: Clockwork, activities: Activities): Te
           );
           break;
         }
+        case 'move':
+          throw new Error('no operator repairs anything here');
         case 'wait':
           return waitUntil(run, step.untilMs);
         case 'settle':

@@ -8,14 +8,16 @@ export interface Audited {
   readonly simulator: string;
   /** Ids that clients were given with a 202. */
   readonly accepted: readonly string[];
+  /** Jobs that were lost with a restore of the database: vendors may have them, and no ledger does. */
+  readonly lost?: readonly string[];
 }
 
 /**
  * What must always hold (design.md, section 7), by the ledger and by the provider's own books. Returns the violations, a
  * sentence each. To be called once things are quiet: every accepted job has ended and all mail is delivered.
  */
-export async function audit({ pool, simulator, accepted }: Audited): Promise<readonly string[]> {
-  return [...(await auditRecords({ pool, accepted })), ...(await auditVendor(pool, simulator))];
+export async function audit({ pool, simulator, accepted, lost = [] }: Audited): Promise<readonly string[]> {
+  return [...(await auditRecords({ pool, accepted })), ...(await auditVendor({ pool, simulator, lost }))];
 }
 
 /** The same by our own records alone. */
@@ -158,8 +160,11 @@ const rules: readonly Rule[] = [
     says: 'a second payment was risked, or not, by nobody’s policy',
     text: `SELECT job || '.' || attempt AS what FROM attempts
            WHERE possible_duplicate <> EXISTS (
-             SELECT 1 FROM job_events WHERE job_events.job = attempts.job AND kind = 'attempt.resolved'
-               AND (data ->> 'attempt')::int = attempts.attempt AND data ->> 'by' IN ('grace_resubmit', 'grace_fail'))`,
+             SELECT 1 FROM job_events WHERE job_events.job = attempts.job AND (
+               (kind = 'attempt.resolved' AND (data ->> 'attempt')::int = attempts.attempt
+                AND data ->> 'by' IN ('grace_resubmit', 'grace_fail'))
+               -- By an operator, who forced it.
+               OR (kind = 'job.repaired' AND data -> 'possible_duplicates' @> to_jsonb(attempts.attempt))))`,
   },
   {
     says: 'an operation was adopted twice',
@@ -302,10 +307,17 @@ interface LedgerRow {
   readonly serves: boolean;
 }
 
-async function auditVendor(pool: Database, simulator: string): Promise<readonly string[]> {
+async function auditVendor({
+  pool,
+  simulator,
+  lost,
+}: Required<Pick<Audited, 'pool' | 'simulator' | 'lost'>>): Promise<readonly string[]> {
   const vendor = createVendorControl(simulator);
   // The provider first: a row of ours is older than anything that it knows.
-  const [counts, submits, predictions] = await Promise.all([vendor.counts(), vendor.submits(), vendor.predictions()]);
+  const [counts, allSubmits, all] = await Promise.all([vendor.counts(), vendor.submits(), vendor.predictions()]);
+  const isOurs = ({ correlation }: { readonly correlation?: string | null }): boolean =>
+    !lost.some((id) => correlation?.startsWith(`${id}.`) === true);
+  const [submits, predictions] = [allSubmits.filter(isOurs), all.filter(isOurs)];
   const ledger = await readLedger(pool);
   const violations = [...(await auditLimits(pool, counts))];
 

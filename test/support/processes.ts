@@ -18,7 +18,19 @@ export interface PartSettings {
   /** What it logs once it is ready. A part without such a line is ready when it has ended well. */
   readonly readyLine?: string;
   readonly logFile: string;
+  /** What runs it, when it is not the sources as they lie here. */
+  readonly program?: Program;
 }
+
+export interface Program {
+  readonly directory: string;
+  /** Of Node, up to the command. */
+  readonly args: readonly string[];
+  /** Whose process it is. Absent: ours. */
+  readonly user?: { readonly uid: number; readonly gid: number };
+}
+
+const sources: Program = { directory: project, args: ['--import', 'tsx', 'src/main/cli.ts'] };
 
 /** One process of the system, started as its operator starts it. */
 export interface Part {
@@ -34,9 +46,9 @@ export interface Part {
 }
 
 const logCharsKept = 200_000;
-const startWithinMs = 60_000;
+const startWithinMs = 180_000;
 
-export function createPart({ command, env, readyLine, logFile }: PartSettings): Part {
+export function createPart({ command, env, readyLine, logFile, program = sources }: PartSettings): Part {
   const file = createWriteStream(logFile, { flags: 'a' });
   let child: ChildProcess | undefined;
   let exit: Exit | undefined;
@@ -58,8 +70,13 @@ export function createPart({ command, env, readyLine, logFile }: PartSettings): 
       if (isRunning()) throw new Error(`${command} is running already`);
       exit = undefined;
       sinceStart = '';
-      const args = ['--import', 'tsx', 'src/main/cli.ts', command];
-      const started = spawn(process.execPath, args, { cwd: project, env, stdio: ['ignore', 'pipe', 'pipe'] });
+      const { directory, args, user } = program;
+      const started = spawn(process.execPath, [...args, command], {
+        ...user,
+        cwd: directory,
+        env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       child = started;
       started.stdout.on('data', keep);
       started.stderr.on('data', keep);

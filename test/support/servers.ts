@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { searchAttributeTypes } from '../../src/contracts/search-attributes.ts';
 import { startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
 import { findTemporalCli } from '../../src/embedded/temporal-cli.ts';
 import { startDevServer } from '../../src/embedded/temporal.ts';
@@ -55,7 +56,7 @@ async function provideTemporal(cliPath: string, directory: string) {
   const address = process.env['TEMPORAL_ADDRESS'];
   if (address) return { address, uiUrl: '', pid: undefined, stop: async () => undefined };
   const databaseFile = join(directory, 'temporal', 'temporal.db');
-  return await startDevServer({ cliPath, databaseFile, searchAttributes: {}, log: () => undefined });
+  return await startDevServer({ cliPath, databaseFile, searchAttributes: searchAttributeTypes, log: () => undefined });
 }
 
 function killNow(pid: number | undefined): void {

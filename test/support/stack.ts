@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -7,13 +8,12 @@ import { parse, stringify } from 'yaml';
 import { createPool } from '../../src/db/pool.ts';
 import { audit } from './auditor.ts';
 import { createTestDatabase } from './database.ts';
-import { createPart, type Exit, findFreePorts, type Part } from './processes.ts';
+import { createPart, type Exit, type Part } from './processes.ts';
 import { makeTestDirectory } from './servers.ts';
+import { balanceApis, createParts, findPlaces, type PartCounts, type PartName, startParts } from './stack-parts.ts';
 import { createNamespace } from './temporal-namespace.ts';
 import { type Patience, until } from './until.ts';
 import { createVendorControl, type VendorControl } from './vendor-control.ts';
-
-type Name = 'simulator' | 'api' | 'worker';
 
 export interface StackOptions {
   /** Over what the harness sets. */
@@ -27,6 +27,8 @@ export interface StackOptions {
   /** Servers of the test's own, to be stopped and killed. Absent: a fresh database and namespace on those of the run. */
   readonly databaseUrl?: string;
   readonly temporalAddress?: string;
+  /** Processes of each kind. Absent: one. Several APIs stand behind a balancer, which is the stack's `url` then. */
+  readonly counts?: PartCounts;
   /** Where the processes find Temporal, when it is not where the test does: behind a proxy. */
   readonly temporalAddressOfParts?: string;
 }
@@ -57,16 +59,24 @@ export interface Stack {
   readonly temporalAddress: string;
   readonly namespace: string;
   readonly url: string;
+  /** What its processes get: for those that a test starts by other means. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Of health and metrics. */
+  opsUrl(name: PartName): string;
   /** All that it has written. */
-  log(name: Name): Promise<string>;
-  start(name: Name): Promise<void>;
+  log(name: PartName): Promise<string>;
+  start(name: PartName): Promise<void>;
   /** Sends the signal and returns the end that came of it. */
-  end(name: Name, signal: NodeJS.Signals): Promise<Exit>;
+  end(name: PartName, signal: NodeJS.Signals): Promise<Exit>;
   post(wish: Wish, headers?: Record<string, string>): Promise<Response>;
   /** Posts, expects a 202, and has the auditor follow the job. */
   accept(wish: Wish, headers?: Record<string, string>): Promise<Video>;
   /** Has the auditor follow a job that was accepted by other means. */
   follow(id: string): void;
+  /** Has the auditor know that the job was lost with a restore: it is in no ledger, and vendors may have it. */
+  lose(id: string): void;
+  /** Runs `npm run ops` with these words. */
+  ops(...words: readonly string[]): Promise<{ readonly code: number; readonly output: string }>;
   get(id: string): Promise<Video>;
   cancel(id: string): Promise<CancelledVideo>;
   untilFinal(id: string, patience?: Patience): Promise<Video>;
@@ -75,6 +85,9 @@ export interface Stack {
   expectSound(): Promise<void>;
   close(failed?: boolean): Promise<void>;
 }
+
+/** For a server of the test's own and a handful of processes on a machine that is busy. */
+const openMsMax = 300_000;
 
 /** The same for every vendor. */
 const webhookSecret = `whsec_${Buffer.from('a secret of end-to-end tests').toString('base64')}`;
@@ -86,7 +99,7 @@ export function useStack(options: () => StackOptions | Promise<StackOptions> = (
   let failed = false;
   beforeAll(async () => {
     stack = await openStack(await options());
-  });
+  }, openMsMax);
   afterEach(async ({ task }) => {
     failed ||= task.result?.state === 'fail';
     if (failed) return;
@@ -118,43 +131,40 @@ async function openStack(options: StackOptions): Promise<Stack> {
   const temporalAddress = options.temporalAddress ?? inject('temporalAddress');
   const connection = await Connection.connect({ address: temporalAddress });
   const namespace = await createNamespace(connection, temporalAddress);
-  const ports = await findFreePorts(['api', 'ops', 'simulator']);
-  const simulator = `http://127.0.0.1:${ports.simulator}`;
+  const places = await findPlaces(options.counts ?? { api: 1, worker: 1 });
+  const publicUrl = `http://127.0.0.1:${places.publicPort}`;
+  const simulator = `http://127.0.0.1:${places.simulatorPort}`;
   const env = {
     ...baseEnvironment(),
     DATABASE_URL: databaseUrl,
     TEMPORAL_ADDRESS: options.temporalAddressOfParts ?? temporalAddress,
     TEMPORAL_NAMESPACE: namespace,
-    PORT: String(ports.api),
-    OPS_PORT: String(ports.ops),
-    PUBLIC_URL: `http://127.0.0.1:${ports.api}`,
-    SIMULATOR_PORT: String(ports.simulator),
+    PUBLIC_URL: publicUrl,
+    SIMULATOR_PORT: String(places.simulatorPort),
     SIMULATOR_URL: simulator,
     DATA_DIRECTORY: join(directory, 'data'),
     CATALOGUE_PATH: await writeCatalogue(options, directory),
     ...options.env,
   };
   const logFile = (name: string): string => join(directory, `${name}.log`);
-  const parts: Readonly<Record<Name, Part>> = {
-    simulator: createPart({ command: 'simulator', env, readyLine: 'simulator is up', logFile: logFile('simulator') }),
-    api: createPart({ command: 'api', env, readyLine: 'API is up', logFile: logFile('api') }),
-    worker: createPart({
-      command: 'worker',
-      env: { ...env, OPS_PORT: '0' },
-      readyLine: 'worker is up',
-      logFile: logFile('worker'),
-    }),
+  const parts = createParts(places, { env, logFile });
+  const partOf = (name: PartName): Part => {
+    const part = parts.get(name);
+    if (part === undefined) throw new Error(`the stack has no ${name}`);
+    return part;
   };
+  const balancer = await balanceApis(places);
   const migrate = createPart({ command: 'migrate', env, logFile: logFile('migrate') });
   await mkdir(env.DATA_DIRECTORY, { recursive: true });
   // A database of the harness has its schema already: there the others need not wait for `migrate`, which is slow to load.
   const migrating = migrate.start();
   if (database === undefined) await migrating;
-  await Promise.all([migrating, ...Object.values(parts).map((part) => part.start())]);
+  await Promise.all([migrating, startParts(parts)]);
 
   const vendor = createVendorControl(simulator);
   const temporal = new Client({ connection, namespace });
   const accepted = new Set<string>();
+  const lost = new Set<string>();
   return {
     pool,
     vendor,
@@ -162,24 +172,46 @@ async function openStack(options: StackOptions): Promise<Stack> {
     temporalAddress,
     namespace,
     url: env.PUBLIC_URL,
+    env,
+    opsUrl: (name) => `http://127.0.0.1:${places.opsPortOf(name)}`,
     log: (name) => readFile(logFile(name), 'utf8'),
-    start: (name) => parts[name].start(),
-    end: (name, signal) => parts[name].end(signal),
+    start: (name) => partOf(name).start(),
+    end: (name, signal) => partOf(name).end(signal),
     follow: (id) => void accepted.add(id),
+    lose(id) {
+      accepted.delete(id);
+      lost.add(id);
+    },
+    ops: (...words) => runOps(words, { ...env, OPS_PORT: '0' }),
     ...createCalls({ url: env.PUBLIC_URL, accepted, pool }),
     async expectSound() {
       await untilQuiet({ pool, vendor, temporal, accepted });
-      expect(await audit({ pool, simulator, accepted: [...accepted] })).toEqual([]);
+      expect(await audit({ pool, simulator, accepted: [...accepted], lost: [...lost] })).toEqual([]);
     },
     async close(failed = false) {
-      const running = Object.values(parts).filter((part) => part.isRunning());
+      const running = [...parts.values()].filter((part) => part.isRunning());
       await Promise.all(running.map((part) => part.end('SIGKILL')));
-      if (failed) for (const part of Object.values(parts)) printTail(part);
+      if (failed) for (const part of parts.values()) printTail(part);
+      await balancer?.close();
       await connection.close();
       await (database === undefined ? pool.end() : database.drop());
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function runOps(
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ code: number; output: string }> {
+  const args = ['--import', 'tsx', 'src/main/cli.ts', 'ops', ...words];
+  const settings = { cwd: join(import.meta.dirname, '../..'), env, timeout: 100_000 };
+  return await new Promise((resolve) => {
+    execFile(process.execPath, args, settings, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
+      resolve({ code, output: stdout + stderr });
+    });
+  });
 }
 
 /** Nothing of the surroundings but what a program needs to run: the test's own configuration must not leak in. */
@@ -306,8 +338,10 @@ async function untilQuiet({ pool, vendor, temporal, accepted }: Quietening): Pro
          UNION ALL SELECT 'mail ' || kind || ' ' || job FROM mailbox WHERE leased_until <= clock_timestamp()`,
         [[...accepted]],
       );
-      // Webhooks are tried for three days, also those that nobody will ever take.
-      const running = await temporal.workflow.count(`ExecutionStatus = 'Running' AND WorkflowType != 'deliverWebhook'`);
+      // Webhooks are tried for three days, also those that nobody will ever take; the overview stands for good.
+      const running = await temporal.workflow.count(
+        `ExecutionStatus = 'Running' AND WorkflowType NOT IN ('deliverWebhook', 'overview')`,
+      );
       const held = await findHeld(pool, vendor);
       const moving = [
         ...rows.map(({ what }) => what),

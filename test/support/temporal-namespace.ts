@@ -1,11 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import type { Connection } from '@temporalio/client';
+import type { ConnectionLike } from '@temporalio/client';
 import { inject } from 'vitest';
+import { searchAttributeTypes } from '../../src/contracts/search-attributes.ts';
 import { runCommand } from '../../src/embedded/processes.ts';
+import { addSearchAttributes } from '../../src/embedded/search-attributes.ts';
 import { until } from './until.ts';
 
 /** A fresh namespace, once all services of the server know it. */
-export async function createNamespace(connection: Connection, address: string): Promise<string> {
+export async function createNamespace(connection: ConnectionLike, address: string): Promise<string> {
+  const namespace = await createBareNamespace(connection, address);
+  await addSearchAttributes(connection, searchAttributeTypes, namespace);
+  return namespace;
+}
+
+/** One that nobody has prepared for us. */
+export async function createBareNamespace(connection: ConnectionLike, address: string): Promise<string> {
   const namespace = `test-${randomBytes(6).toString('hex')}`;
   const { workflowService } = connection;
   const args = ['operator', 'namespace', 'create', '--namespace', namespace, '--address', address];
@@ -19,7 +28,7 @@ export async function createNamespace(connection: Connection, address: string): 
 }
 
 /** A server that knows the namespace answers that it has no such workflow. */
-async function isAskable({ workflowService }: Connection, namespace: string): Promise<boolean> {
+async function isAskable({ workflowService }: ConnectionLike, namespace: string): Promise<boolean> {
   try {
     await workflowService.describeWorkflowExecution({ namespace, execution: { workflowId: 'readiness' } });
     return true;

@@ -1,12 +1,13 @@
 import { beforeAll, expect, test } from 'vitest';
 import { bundleWorkflows } from './bundle.ts';
 
-/** Measured: 1.7 MB, nearly all of it `@temporalio/workflow` and its inline source map. */
-const codeCharsMax = 2_000_000;
+/** Measured: 0.72 MB, of which 0.20 MB are ours. Every new workflow evaluates it; the source map behind it is twice as long, and only read when something fails. */
+const codeCharsMax = 800_000;
 
 let code = '';
 beforeAll(async () => {
-  ({ code } = await bundleWorkflows());
+  const bundle = await bundleWorkflows();
+  code = bundle.code.slice(0, bundle.code.lastIndexOf('//# sourceMappingURL'));
 }, 60_000);
 
 test('the workflows can be bundled, within their budget', () => {

@@ -8,6 +8,7 @@ import { limits } from '../../src/domain/limits.ts';
 import { webhookDelaysMs } from '../../src/domain/webhook.ts';
 import { bundleWorkflows } from './bundle.ts';
 import { playDelivery, recordedAnswers } from './record-deliver-webhook.ts';
+import { historiesOf, unreleased } from './releases.ts';
 import { eventNamesOf } from './stage.ts';
 
 let bundle: WorkflowBundleWithSourceMap;
@@ -44,7 +45,7 @@ test('a delivery that never comes to an end is left to the relay', async () => {
 });
 
 test('the kept history is what the workflow does today, event by event', async () => {
-  const kept = await readFile(join(import.meta.dirname, '../histories/deliver-webhook.json'), 'utf8');
+  const kept = await readFile(join(historiesOf(unreleased), 'deliver-webhook.json'), 'utf8');
   const { history } = await playDelivery(bundle, recordedAnswers);
   expect(eventNamesOf(kept)).toEqual(eventNamesOf(history));
 });

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { bundleWorkflows } from './bundle.ts';
 import { recordHistories } from './record-histories.ts';
+import { historiesOf, unreleased } from './releases.ts';
 import { eventNamesOf } from './stage.ts';
 
-const directory = join(import.meta.dirname, '../histories');
+const directory = historiesOf(unreleased);
 
 test('the kept histories are what the workflow does today, event by event', async () => {
   const recorded = await recordHistories(await bundleWorkflows());

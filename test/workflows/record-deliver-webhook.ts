@@ -16,6 +16,7 @@ import {
 import { taskQueue } from '../../src/contracts/generate-video.ts';
 import { testServerPath } from '../support/temporal-test-server.ts';
 import { bundleWorkflows, silentLogger } from './bundle.ts';
+import { historiesOf, unreleased } from './releases.ts';
 
 export interface Told {
   readonly result: DeliverWebhookResult;
@@ -80,7 +81,7 @@ export const recordedAnswers: readonly TryWebhookAnswer[] = [
 
 /** Run by hand, when a change of the workflow is meant to start new histories: `npx tsx test/workflows/record-deliver-webhook.ts`. */
 async function main(): Promise<void> {
-  const directory = join(import.meta.dirname, '../histories');
+  const directory = historiesOf(unreleased);
   await mkdir(directory, { recursive: true });
   const { history } = await playDelivery(await bundleWorkflows(), recordedAnswers);
   await writeFile(join(directory, 'deliver-webhook.json'), `${history}\n`);

@@ -4,9 +4,13 @@ import { DeterminismViolationError } from '@temporalio/workflow';
 import { Runtime, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { beforeAll, expect, test } from 'vitest';
 import { bundleWorkflows, silentLogger } from './bundle.ts';
+import { historiesOf, recordedReleases, unreleased } from './releases.ts';
 
-const directory = join(import.meta.dirname, '../histories');
-const files = readdirSync(directory).filter((file) => file.endsWith('.json'));
+const files = recordedReleases().flatMap((release) =>
+  readdirSync(historiesOf(release))
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => `${release}/${file}`),
+);
 
 let bundle: WorkflowBundleWithSourceMap;
 beforeAll(async () => {
@@ -18,15 +22,31 @@ beforeAll(async () => {
   bundle = await bundleWorkflows();
 }, 60_000);
 
-const textOf = (file: string): string => readFileSync(join(directory, file), 'utf8');
+const textOf = (file: string): string => readFileSync(historiesOf(file), 'utf8');
 
 async function replay(text: string): Promise<void> {
   await Worker.runReplayHistory({ workflowBundle: bundle }, JSON.parse(text));
 }
 
-test('the histories of the plain stories are kept, and whatever a production has added', () => {
-  const plain = ['cancel', 'copy-failed', 'failover', 'late-video', 'plain-success', 'poll-fallback'];
-  expect(files).toEqual(expect.arrayContaining(plain.map((name) => `${name}.json`)));
+const releasesOf = (changelog: string): readonly string[] =>
+  [...changelog.matchAll(/^## \[(\d+\.\d+\.\d+)\]/gm)].map(([, release = '']) => release);
+const read = (path: string): string => readFileSync(join(import.meta.dirname, '../..', path), 'utf8');
+
+test('every release that the changelog names has kept the histories of the plain stories, and so has the next one', () => {
+  const { version }: { readonly version: string } = JSON.parse(read('package.json'));
+  const releases = new Set([...releasesOf(read('CHANGELOG.md')), version, unreleased]);
+  const plain = [
+    'cancel',
+    'copy-failed',
+    'deliver-webhook',
+    'failover',
+    'late-video',
+    'plain-success',
+    'poll-fallback',
+  ];
+  const wanted = [...releases].flatMap((release) => plain.map((name) => `${release}/${name}.json`));
+  expect(files).toEqual(expect.arrayContaining(wanted));
+  expect(releasesOf('## [Unreleased]\n## [1.2.3] - 2026-12-01\n## [0.1.0]\n')).toEqual(['1.2.3', '0.1.0']);
 });
 
 test.each(files)(
@@ -49,7 +69,7 @@ test.each([
 ])(
   'a history of $what is refused',
   async ({ from, to }) => {
-    const text = textOf('plain-success.json');
+    const text = textOf(`${unreleased}/plain-success.json`);
     const doctored = text.replace(from, to);
     expect(doctored).not.toBe(text);
     await expect(replay(doctored)).rejects.toThrow(DeterminismViolationError);

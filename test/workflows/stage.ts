@@ -1,5 +1,5 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
-import type { WorkflowHandle } from '@temporalio/client';
+import { type WorkflowHandle, WorkflowUpdateFailedError, type WorkflowUpdateOptions } from '@temporalio/client';
 import { ApplicationFailureCategory, type Duration } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -7,6 +7,8 @@ import { Runtime, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/w
 import { v7 as uuidv7 } from 'uuid';
 import type {
   Activities,
+  MoveOrder,
+  NoteOrder,
   QueueOrder,
   SettleOrder,
   StopOrder,
@@ -29,6 +31,9 @@ import {
   type Timeline,
   timelineQueryName,
 } from '../../src/contracts/generate-video.ts';
+import type { RepairAnswer, RepairName, RepairOrders } from '../../src/contracts/repairs.ts';
+import { type JobSearchAttributes, searchAttributeTypes } from '../../src/contracts/search-attributes.ts';
+import { typedSearchAttributes } from '../../src/dispatch/search-attributes.ts';
 import type { Verdict } from '../../src/domain/next-step.ts';
 import { testServerPath } from '../support/temporal-test-server.ts';
 import { silentLogger } from './bundle.ts';
@@ -39,7 +44,7 @@ type GenerateVideo = (input: GenerateVideoInput) => Promise<GenerateVideoResult>
 /** One call of an activity, as the worker saw it. */
 export interface Call {
   readonly activity: keyof Activities;
-  readonly order: SubmitOrder | WatchOrder | StoreOrder | QueueOrder | SettleOrder | StopOrder;
+  readonly order: SubmitOrder | WatchOrder | StoreOrder | QueueOrder | MoveOrder | NoteOrder | SettleOrder | StopOrder;
   readonly isLocal: boolean;
   readonly taskQueue: string;
   /** From 1: Temporal's own retries count up. */
@@ -55,6 +60,10 @@ export interface Scene {
   callback(mail: CallbackMail): Promise<void>;
   hint(attempt: number): Promise<void>;
   timeline(): Promise<Timeline>;
+  /** As an operator does it. Rejects with the message of the refusal. */
+  repair<Name extends RepairName>(name: Name, order: RepairOrders[Name], updateId?: string): Promise<string>;
+  /** What Temporal UI shows of the job: its account, in Markdown. */
+  details(): Promise<string>;
   /** Returns once the workflow's story is so: asks again and again, without letting time pass. */
   until(isSo: (story: Timeline) => boolean): Promise<void>;
   /** Returns once the history has such an event. Unlike a query, which the test server answers by workflow tasks, it leaves no trace. */
@@ -70,6 +79,8 @@ export interface Play extends Omit<GenerateVideoInput, 'jobId'> {
   readonly jobId?: string;
   /** What the world does where it is not the usual: accept, not yet, stored, queued, the proposed verdict. */
   readonly world?: Partial<Activities>;
+  /** That it is started with. */
+  readonly attributes?: JobSearchAttributes;
   /** A signal that arrives together with the start. */
   readonly early?: { readonly signal: string; readonly args: [PermitMail | CallbackMail] };
 }
@@ -80,6 +91,12 @@ export interface Stage {
   advance(duration: Duration): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Temporal UI asks it for what a workflow shows of itself. */
+const metadataQuery = '__temporal_workflow_metadata';
+
+/** Ours, all of type 2 of `temporal.api.enums.v1.IndexedValueType`: a keyword. */
+const keywords = Object.fromEntries(Object.keys(searchAttributeTypes).map((name) => [name, 2]));
 
 let runtime: Runtime | undefined;
 
@@ -95,6 +112,7 @@ export async function openStage(workflowBundle: WorkflowBundleWithSourceMap): Pr
     server: { executable: { type: 'existing-path', path } },
     client: { identity: 'client' },
   });
+  await env.connection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes: keywords });
   const scenes = new Map<string, { readonly world: Activities; readonly calls: Call[] }>();
   const common = {
     connection: env.nativeConnection,
@@ -111,10 +129,16 @@ export async function openStage(workflowBundle: WorkflowBundleWithSourceMap): Pr
   const running = Promise.all(workers.map((worker) => worker.run()));
 
   return {
-    async open({ jobId = `video_${uuidv7()}`, world = {}, early, ...input }) {
+    async open({ jobId = `video_${uuidv7()}`, world = {}, early, attributes = {}, ...input }) {
       const calls: Call[] = [];
       scenes.set(jobId, { world: { ...usualWorld, ...world }, calls });
-      const options = { taskQueue, workflowId: jobId, args: [{ jobId, ...input }] as [GenerateVideoInput] };
+      const typed = typedSearchAttributes(attributes);
+      const options = {
+        taskQueue,
+        workflowId: jobId,
+        args: [{ jobId, ...input }] as [GenerateVideoInput],
+        ...(typed.getAll().length > 0 && { typedSearchAttributes: typed }),
+      };
       const { workflow } = env.client;
       const handle: WorkflowHandle<GenerateVideo> =
         early === undefined
@@ -144,6 +168,18 @@ function sceneOf({ jobId, handle, calls }: Pick<Scene, 'jobId' | 'handle' | 'cal
     handle,
     calls,
     timeline,
+    async repair(name, order, updateId) {
+      const options: WorkflowUpdateOptions & { args: [unknown] } = {
+        args: [order],
+        ...(updateId !== undefined && { updateId }),
+      };
+      try {
+        return (await handle.executeUpdate<RepairAnswer, [unknown]>(name, options)).outcome;
+      } catch (error) {
+        throw error instanceof WorkflowUpdateFailedError && error.cause !== undefined ? error.cause : error;
+      }
+    },
+    details: async () => (await handle.query<{ currentDetails?: string }>(metadataQuery)).currentDetails ?? '',
     permit: (mail) => handle.signal<[PermitMail]>(permitSignalName, mail),
     callback: (mail) => handle.signal<[CallbackMail]>(callbackSignalName, mail),
     hint: (attempt) => handle.signal(hintSignalName, { attempt }),
@@ -177,6 +213,8 @@ const usualWorld: Activities = {
   },
   storeAsset: async () => ({ kind: 'stored' }),
   queueAttempt: async () => 'queued',
+  moveTicket: async () => 'moved',
+  noteRepair: async ({ seconds = 0 }) => ({ verdict: 'noted', byMs: seconds * 1_000, endsAt: 0 }),
   settleJob: async ({ verdict }) => standing(verdict),
   stopAttempt: async () => undefined,
 };
@@ -204,6 +242,8 @@ function activitiesOf(scenes: ReadonlyMap<string, { readonly world: Activities; 
     watchAttempt: async (order) => await enter('watchAttempt', order).watchAttempt(order),
     storeAsset: async (order) => await enter('storeAsset', order).storeAsset(order),
     queueAttempt: async (order) => await enter('queueAttempt', order).queueAttempt(order),
+    moveTicket: async (order) => await enter('moveTicket', order).moveTicket(order),
+    noteRepair: async (order) => await enter('noteRepair', order).noteRepair(order),
     settleJob: async (order) => await enter('settleJob', order).settleJob(order),
     stopAttempt: async (order) => await enter('stopAttempt', order).stopAttempt(order),
   } satisfies Activities;

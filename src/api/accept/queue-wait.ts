@@ -65,10 +65,10 @@ export function createWaitGate(lines: Pick<LineViews, 'peek'>): WaitGate {
   }
 }
 
-/** Null: nobody knows when it will be served, for nothing is known of the pool, or the target is left alone for a while. */
+/** Null: nobody knows when it will be served, for nothing is known of the pool, or the target is left alone or held for a while. */
 function readTargetLine(line: StoredLine, route: Route, name: string): TargetLine | null {
   const target = line.targets.find((one) => one.name === name);
-  if (target === undefined || target.waitReason === 'breaker') return null;
+  if (target === undefined || target.waitReason === 'breaker' || target.waitReason === 'operator') return null;
   const own = isOwnLine(target) ? name : null;
   const sketch = lengthened(sketchOf(route, target, name), readOverhead(target.durations).beforeMs);
   const forecast = forecastOf({ line, own, sketch });

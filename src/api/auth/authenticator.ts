@@ -42,6 +42,8 @@ export function createAuthenticator({ app, tokens }: AuthenticatorDeps): Authent
   const tenants = createTenantLookup(app);
   const owners = createOwnerLookup(app);
   const staticKey = apiKey === undefined ? undefined : digestOf(apiKey);
+  // Where tenants have keys, many programs may have this one: operators have keys of their own then.
+  const ownScopes = requireKeys ? scopes.filter((scope) => scope !== 'admin') : scopes;
   const isOpen = apiKey === undefined && !requireKeys;
 
   return {
@@ -83,7 +85,13 @@ export function createAuthenticator({ app, tokens }: AuthenticatorDeps): Authent
   }
 
   async function operator(): Promise<Caller> {
-    return { tenant: defaultTenant, keyId: null, scopes, jobId: null, limits: await limitsOf(defaultTenant) };
+    return {
+      tenant: defaultTenant,
+      keyId: null,
+      scopes: ownScopes,
+      jobId: null,
+      limits: await limitsOf(defaultTenant),
+    };
   }
 
   /** Where the database never said, the request goes on without: it will not get far, or the database is back by then. */

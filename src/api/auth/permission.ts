@@ -23,6 +23,7 @@ export function refuseUnlessAllowed(caller: Caller, wanted: Wanted): void {
 
 /** Express knows paths in any case, so this does too. */
 function scopeOf({ method, path }: Wanted): Scope {
+  if (/^\/v1\/admin(?:\/|$)/i.test(path)) return 'admin';
   if (/^\/v1\/webhook_/i.test(path)) return 'webhooks';
   return isReading(method) ? 'read' : 'write';
 }

@@ -1,4 +1,5 @@
 import { OpenApiGeneratorV31, OpenAPIRegistry } from '@asteasolutions/zod-to-openapi';
+import { adminOperations } from './admin-operations.ts';
 import { answerHeaders, type Operation, routeOf } from './operation.ts';
 import { otherOperations } from './other-operations.ts';
 import { streamOperations, streamSchemas } from './stream-operations.ts';
@@ -12,6 +13,7 @@ export const operations: readonly Operation[] = [
   ...streamOperations,
   ...webhookOperations,
   usageOperation,
+  ...adminOperations,
   ...otherOperations,
 ];
 
@@ -30,7 +32,7 @@ function makeDocument(): OpenApiDocument {
   registry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',
-    description: 'The key of a tenant. A key has scopes: `read`, `write`, `webhooks`.',
+    description: 'The key of a tenant. A key has scopes: `read`, `write`, `webhooks`; for operators `admin`.',
   });
   registry.registerComponent('securitySchemes', 'clientToken', {
     type: 'apiKey',
@@ -62,6 +64,7 @@ function makeDocument(): OpenApiDocument {
       { name: 'Models' },
       { name: 'Webhooks' },
       { name: 'Account' },
+      { name: 'Admin', description: 'For operators: a key with the scope `admin`. docs/operations.md has more.' },
       { name: 'About' },
       { name: 'Elsewhere', description: 'Calls of OpenAI’s client that are not offered here.' },
     ],

@@ -9,7 +9,7 @@ export interface Operation {
   readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   readonly path: string;
   readonly id: string;
-  readonly tag: 'Videos' | 'Streams' | 'Uploads' | 'Models' | 'Webhooks' | 'Account' | 'About' | 'Elsewhere';
+  readonly tag: 'Videos' | 'Streams' | 'Uploads' | 'Models' | 'Webhooks' | 'Account' | 'Admin' | 'About' | 'Elsewhere';
   readonly summary: string;
   readonly description?: string;
   /** What the key has to be allowed. `none`: no key is asked for. */

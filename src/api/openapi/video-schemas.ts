@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import type { JobPhase } from '../../domain/job.ts';
+import { stuckCauses } from '../../domain/stuck.ts';
 
-const phase = z.enum(['queued', 'in_progress', 'completed', 'failed', 'cancelled'] satisfies readonly JobPhase[]);
+export const phase = z.enum([
+  'queued',
+  'in_progress',
+  'completed',
+  'failed',
+  'cancelled',
+] satisfies readonly JobPhase[]);
 const unixSeconds = z.int().min(0).meta({ description: 'Seconds since the epoch.' });
 
 export const videoId = z
@@ -20,7 +27,15 @@ const queueSchema = z
       description: 'Until the video is made, or sooner in four cases of five. Null: nobody knows.',
     }),
     reason: z
-      .enum(['waiting_capacity', 'waiting_rate', 'waiting_budget', 'waiting_target', 'waiting_retry', 'starting'])
+      .enum([
+        'waiting_capacity',
+        'waiting_rate',
+        'waiting_budget',
+        'waiting_target',
+        'waiting_operator',
+        'waiting_retry',
+        'starting',
+      ])
       .meta({ description: 'Why it has not started yet. docs/queue.md says what each means.' }),
   })
   .meta({ id: 'Queue' });
@@ -178,11 +193,20 @@ export const jobEventSchema = z
   })
   .meta({ id: 'JobEvent' });
 
+const stuckSchema = z
+  .object({
+    cause: z.enum(stuckCauses),
+    since: time,
+    sentence: z.string().meta({ description: 'The same for everybody whose job is stuck for this cause.' }),
+  })
+  .meta({ id: 'Stuck', description: 'Why the job does not get on. docs/stuck-jobs.md says what each cause means.' });
+
 export const timelineSchema = z
   .object({
     id: videoId,
     object: z.literal('video.timeline'),
     status: phase,
+    stuck: stuckSchema.nullable(),
     events: z.array(jobEventSchema),
     attempts: z.array(attemptSchema),
     workflow: z.unknown().meta({ description: 'What the workflow itself tells within two seconds, or null.' }),

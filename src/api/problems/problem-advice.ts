@@ -174,6 +174,22 @@ export const advice: Readonly<Record<string, readonly [meaning: string, next: st
     'The place where pictures and videos are kept does not answer.',
     'Come back after Retry-After. Jobs under way are not lost.',
   ],
+  subject_not_found: [
+    'There is no target, pool or tenant of this name.',
+    'GET /v1/admin/pools has the pools and their targets. In a path a slash of a name is written ~.',
+  ],
+  job_final: [
+    'The job has ended, so there is nothing left to repair.',
+    'GET /v1/admin/jobs/{id} says how it ended. A caller who wants another video asks for one.',
+  ],
+  repair_refused: [
+    'The workflow of the job refused the repair: the detail says why. Nothing was done.',
+    'Do what the detail says. What could pay twice takes force, and a reason that justifies it.',
+  ],
+  temporal_unavailable: [
+    'Temporal, or the workflow of the job, did not answer in time. Where it was asked, it may yet do it.',
+    'Check that Temporal and a worker run, then repeat the request with the same Idempotency-Key.',
+  ],
   database_unavailable: [
     'The database does not answer in time. Whatever was accepted is safe.',
     'Come back after Retry-After, with the same Idempotency-Key.',

@@ -15,12 +15,15 @@ export const problemKinds = {
   not_found: { status: 404, title: 'There is nothing under this path.' },
   not_supported_here: { status: 404, title: 'The service has no such call.' },
   video_not_found: { status: 404, title: 'There is no such video.' },
+  subject_not_found: { status: 404, title: 'There is nothing of this name.' },
   webhook_endpoint_not_found: { status: 404, title: 'There is no such endpoint.' },
   webhook_delivery_not_found: { status: 404, title: 'There is no such delivery.' },
   unknown_attempt: { status: 404, title: 'There is no such attempt.' },
   method_not_allowed: { status: 405, title: 'The path does not take this method.' },
   upgrade_required: { status: 426, title: 'The path speaks WebSocket.' },
   request_timed_out: { status: 408, title: 'The body took too long.' },
+  job_final: { status: 409, title: 'The job has ended.' },
+  repair_refused: { status: 409, title: 'The repair was refused.' },
   video_not_ready: { status: 409, title: 'The video is not ready.' },
   too_many_webhook_endpoints: { status: 409, title: 'The tenant has as many endpoints as it may.' },
   webhook_redelivery_under_way: { status: 409, title: 'The event is being sent there again already.' },
@@ -45,6 +48,7 @@ export const problemKinds = {
   internal_error: { status: 500, title: 'Something went wrong on our side.' },
   overloaded: { status: 503, title: 'The service is at its limit.' },
   storage_unavailable: { status: 503, title: 'Pictures and videos are temporarily out of reach.' },
+  temporal_unavailable: { status: 503, title: 'The workflow did not answer.' },
   database_unavailable: { status: 503, title: 'The service is temporarily unavailable.' },
 } as const satisfies Readonly<Record<string, { readonly status: number; readonly title: string }>>;
 

@@ -89,6 +89,8 @@ const lasting: ReadonlySet<ProblemCode> = new Set([
   'spend_cap_reached',
   'not_supported_here',
   'video_not_ready',
+  'job_final',
+  'repair_refused',
 ]);
 
 /** Whether clients that repeat what failed for a moment will repeat this one. */

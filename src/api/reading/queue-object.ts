@@ -19,13 +19,14 @@ export interface QueueObject {
 /**
  * `waiting_capacity` every slot is taken, or the line has not been looked at yet; `waiting_rate` starts are spaced;
  * `waiting_budget` the cap on spending, or the tenant's own budget, leaves no room; `waiting_target` its target is left alone for its failures,
- * and no sound one of its route has room; `waiting_retry` it was told to come back later; `starting` it has left the line.
+ * and no sound one of its route has room; `waiting_operator` an operator has paused its target, the account, or the tenant; `waiting_retry` it was told to come back later; `starting` it has left the line.
  */
 export type QueueReason =
   | 'waiting_capacity'
   | 'waiting_rate'
   | 'waiting_budget'
   | 'waiting_target'
+  | 'waiting_operator'
   | 'waiting_retry'
   | 'starting';
 
@@ -46,17 +47,18 @@ export function queueOf(route: Route, { place, line, isOverBudget = false }: Que
   const sketch = lengthened(sketchOf(route, target, place?.target), beforeMs);
   const servedMs = durationAt(sketch, 0.8) + afterMs;
   if (place === undefined) return { position: 0, eta_seconds: seconds(servedMs), reason: 'starting' };
+  // Nobody is served of a tenant that is paused, and nobody knows until when.
+  if (place.isHeld === true) return { position: null, eta_seconds: null, reason: 'waiting_operator' };
   // Parked only so as not to stand in the others' way: nobody knows when its turn comes.
   if (place.isOverBudget) return { position: null, eta_seconds: null, reason: 'waiting_budget' };
   if (place.parkedMs !== null)
     return { position: null, eta_seconds: seconds(place.parkedMs + servedMs), reason: 'waiting_retry' };
 
-  const reason = isOverBudget ? 'waiting_budget' : reasonOf(target);
+  const reason = waitingFor(target, isOverBudget);
   if (line === undefined) return { position: null, eta_seconds: null, reason };
   const own = isOwnLine(target) ? place.target : null;
   const position = positionIn(viewOf(line, own), { place, line, own });
-  // Nobody knows when the cap will be raised, or a target will be well again.
-  if (reason === 'waiting_budget' || reason === 'waiting_target') return { position, eta_seconds: null, reason };
+  if (endless.has(reason)) return { position, eta_seconds: null, reason };
   const forecast = forecastOf({ line, own, sketch });
   return { position, eta_seconds: forecast && seconds(etaMsOf(forecast, { position, sketch, afterMs })), reason };
 }
@@ -64,11 +66,25 @@ export function queueOf(route: Route, { place, line, isOverBudget = false }: Que
 /** The reasons of the grant pass that callers are told in a word of their own: all others are capacity to them. */
 const words: ReadonlyMap<string, QueueReason> = new Map<WaitReason, QueueReason>([
   ['budget', 'waiting_budget'],
+  ['operator', 'waiting_operator'],
   ['breaker', 'waiting_target'],
   ['paused', 'waiting_rate'],
   ['rate', 'waiting_rate'],
   ['target_rate', 'waiting_rate'],
 ]);
+
+/** Nobody knows when the cap will be raised, a target will be well again, or an operator will let it go on. */
+const endless: ReadonlySet<QueueReason> = new Set<QueueReason>([
+  'waiting_budget',
+  'waiting_target',
+  'waiting_operator',
+]);
+
+/** What an operator holds back waits for that, whatever else there is. */
+function waitingFor(target: StoredLineTarget | undefined, isOverBudget: boolean): QueueReason {
+  const reason = reasonOf(target);
+  return isOverBudget && reason !== 'waiting_operator' ? 'waiting_budget' : reason;
+}
 
 function reasonOf(target: StoredLineTarget | undefined): QueueReason {
   return words.get(target?.waitReason ?? '') ?? 'waiting_capacity';

@@ -1,6 +1,8 @@
 import type { RequestHandler } from 'express';
 import { type AttemptView, listAttempts, listEvents } from '../../db/read-jobs.ts';
+import { findStuckJobs, type StuckJob } from '../../db/stuck-jobs.ts';
 import type { JobId } from '../../domain/job.ts';
+import { sentenceOfCause } from '../../domain/stuck-advice.ts';
 import { beginDatabaseWait, within } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import { findOwnJob } from '../reading/find-video.ts';
@@ -16,20 +18,33 @@ export function getTimeline(deps: AppDeps): RequestHandler<{ id: string }> {
     const owned = ownedJobOf(request);
     const wait = beginDatabaseWait();
     const job = await findOwnJob(deps, { owned, wait });
-    const [events, attempts, workflow] = await Promise.all([
+    const [events, attempts, [stuck], workflow] = await Promise.all([
       wait.answered(listEvents(deps.pool, owned)),
       wait.answered(listAttempts(deps.pool, owned)),
+      wait.answered(findStuckJobs(deps.pool, stuckQuery(deps, job.id))),
       job.dispatched ? askWorkflow(deps, job.id) : null,
     ]);
     response.set('cache-control', 'private, no-cache').json({
       id: job.id,
       object: 'video.timeline',
       status: job.phase,
+      stuck: stuck === undefined ? null : stuckObject(stuck),
       events,
       attempts: attempts.map((attempt) => attemptObject(attempt, deps.servedBySimulator ?? false)),
       workflow,
     });
   };
+}
+
+const stuckAfterMsDefault = 300_000;
+
+function stuckQuery({ stuckAfterMs = stuckAfterMsDefault }: AppDeps, jobId: JobId) {
+  return { jobId, stuckAfterMs, limit: 1 };
+}
+
+/** Why, and since when. What is to be done about it is for operators. */
+function stuckObject({ stuck: { cause, since, attempt } }: StuckJob) {
+  return { cause, since: new Date(since), sentence: sentenceOfCause({ cause, attempt }) };
 }
 
 async function askWorkflow({ queryTimeline, logger }: AppDeps, jobId: JobId): Promise<unknown> {

@@ -7,6 +7,8 @@ import {
   receiveCallback,
   requestCheck,
 } from '../../db/callbacks.ts';
+import { noteReading, type ReadingKind } from '../../db/callback-readings.ts';
+import { noteOrphan } from '../../db/orphans.ts';
 import { isJobId } from '../../domain/job.ts';
 import { limits } from '../../domain/limits.ts';
 import { type CallbackReading, endOf } from '../../providers/provider.ts';
@@ -29,6 +31,7 @@ export function readCallbackBytes(): RequestHandler<CallbackParams> {
  */
 export function providerCallback(deps: AppDeps, metrics: ApiMetrics): RequestHandler<CallbackParams> {
   const mayCheck = createLimiter(limits.callbackChecksPerAttemptEveryMs, deps.clock);
+  const note = createNotes(deps);
   return async (request, response) => {
     const address = addressOf(request.params);
     const reading = await read(deps, request);
@@ -44,8 +47,17 @@ export function providerCallback(deps: AppDeps, metrics: ApiMetrics): RequestHan
         : await hint(deps, address, mayCheck);
     count(verdict === 'unknown_attempt' ? verdict : kindOf(reading));
     if (verdict === 'unknown_attempt') throw new Problem('unknown_attempt');
+    note(request.params.provider, reading.kind);
     if (reading.kind === 'forged') throw new Problem('callback_rejected');
     response.status(204).end();
+  };
+}
+
+/** For `npm run doctor`. Nobody waits for it, and it may get lost: the next callback tells the same. */
+function createNotes({ pool, clock }: AppDeps): (provider: string, reading: ReadingKind) => void {
+  const mayNote = createLimiter(limits.callbackNotesEveryMs, clock);
+  return (provider, reading) => {
+    if (mayNote(`${provider} ${reading}`)) noteReading(pool, { provider, reading }).catch(() => undefined);
   };
 }
 
@@ -80,7 +92,26 @@ async function record(deps: AppDeps, address: CallbackAddress, { request, readin
   const report = reportOf(reading, bytesOf(request));
   const verdict = await beginDatabaseWait().answered(receiveCallback(deps.pool, address, report));
   if (verdict === 'recorded') deps.notifyMail();
+  if (verdict === 'unknown_attempt') await noteUnknown(deps, address, { request, reading });
   return verdict;
+}
+
+/** The vendor proves that it has something under a name of ours, and the ledger has not: as after a restore. */
+async function noteUnknown(deps: AppDeps, { jobId, attempt }: CallbackAddress, delivery: Delivery): Promise<void> {
+  const { provider } = delivery.request.params;
+  const { operation, progress } = delivery.reading;
+  const orphan = {
+    job: jobId,
+    attempt,
+    provider,
+    targetName: null,
+    operation,
+    foundBy: 'callback',
+    said: progress.kind,
+  } as const;
+  await noteOrphan(deps.pool, orphan).catch((error: unknown) =>
+    deps.logger.warn({ err: error, job: jobId, attempt }, 'a callback for an unknown attempt could not be noted'),
+  );
 }
 
 function reportOf({ operation, progress }: Report, body: Buffer): CallbackReport {

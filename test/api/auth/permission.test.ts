@@ -38,6 +38,10 @@ describe('a key does what its scopes say', () => {
     ['POST /V1/Webhook_Endpoints/whe_1/rotate_secret', 'webhooks'],
     ['GET /v1/webhook_deliveries/1', 'webhooks'],
     ['POST /v1/webhook_secret/rotate', 'webhooks'],
+    ['GET /v1/admin/stuck', 'admin'],
+    ['PUT /V1/ADMIN/pauses/pool/x', 'admin'],
+    ['GET /v1/admin', 'admin'],
+    ['GET /v1/administration', 'read'],
   ];
   test.each(lines)('%s needs %s', (line, scope) => {
     expect(verdict(callerWith([scope]), line)).toBe('allowed');

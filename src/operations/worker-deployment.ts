@@ -1,0 +1,124 @@
+import type { Client } from '@temporalio/client';
+import { webhookTaskQueue } from '../contracts/deliver-webhook.ts';
+import { assetTaskQueue, checkTaskQueue, taskQueue } from '../contracts/generate-video.ts';
+import type { Build } from '../domain/build.ts';
+import { limits } from '../domain/limits.ts';
+
+/** What Temporal says of one build, in our words. `inactive`: it was never given anything. */
+export type BuildStatus = 'inactive' | 'current' | 'ramping' | 'draining' | 'drained';
+
+export interface BuildState {
+  readonly buildId: string;
+  readonly status: BuildStatus;
+}
+
+/** The builds of a deployment, and where Temporal sends what is new. */
+export interface DeploymentState {
+  readonly current: string | undefined;
+  readonly ramping: { readonly buildId: string; readonly percentage: number } | undefined;
+  readonly builds: readonly BuildState[];
+}
+
+/** What a worker of a whole build serves. Temporal routes an activity by its own queue's builds. */
+export const servedQueues = [taskQueue, checkTaskQueue, assetTaskQueue, webhookTaskQueue] as const;
+
+const nothing: DeploymentState = { current: undefined, ramping: undefined, builds: [] };
+
+/** By the numbers of `WorkerDeploymentVersionStatus`. */
+const statuses: readonly BuildStatus[] = [
+  'inactive',
+  'inactive',
+  'current',
+  'ramping',
+  'draining',
+  'drained',
+  'inactive',
+];
+
+/** A deployment of which no worker was ever seen has no builds. */
+export async function readDeployment(client: Client, deploymentName: string): Promise<DeploymentState> {
+  const { workflowService, options } = client;
+  const answer = await within(client, () =>
+    ifKnown(workflowService.describeWorkerDeployment({ namespace: options.namespace, deploymentName })),
+  );
+  const info = answer?.workerDeploymentInfo;
+  if (!info) return nothing;
+  const { currentDeploymentVersion, rampingDeploymentVersion, rampingVersionPercentage } = info.routingConfig ?? {};
+  const ramping = rampingDeploymentVersion?.buildId;
+  return {
+    current: currentDeploymentVersion?.buildId ?? undefined,
+    ramping: ramping ? { buildId: ramping, percentage: rampingVersionPercentage ?? 0 } : undefined,
+    builds: (info.versionSummaries ?? []).map(({ deploymentVersion, status }) => ({
+      buildId: deploymentVersion?.buildId ?? '',
+      status: statuses[Number(status)] ?? 'inactive',
+    })),
+  };
+}
+
+/** Queues that no worker of the build has asked for work yet. */
+export async function queuesWithout(client: Client, build: Build): Promise<readonly string[]> {
+  const { workflowService, options } = client;
+  const answer = await within(client, () =>
+    ifKnown(
+      workflowService.describeWorkerDeploymentVersion({
+        namespace: options.namespace,
+        deploymentVersion: { ...build },
+      }),
+    ),
+  );
+  const served = new Set((answer?.versionTaskQueues ?? []).map(({ name }) => name));
+  return servedQueues.filter((queue) => !served.has(queue));
+}
+
+/** Builds whose workers have asked for workflow tasks of late. */
+export async function pollingBuilds(client: Client, deploymentName: string): Promise<ReadonlySet<string>> {
+  const { namespace } = client.options;
+  const { pollers } = await within(client, () =>
+    client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue } }),
+  );
+  const since = Date.now() / 1_000 - limits.pollerSecondsSeen;
+  const recent = (pollers ?? []).filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) > since);
+  const builds = recent.flatMap(({ deploymentOptions }) => deploymentOptions ?? []);
+  return new Set(builds.flatMap((one) => (one.deploymentName === deploymentName ? (one.buildId ?? []) : [])));
+}
+
+/** Temporal refuses a build that nobody polls for, or that lacks a queue of the one before. */
+export async function setCurrent(client: Client, { deploymentName, buildId }: Build): Promise<void> {
+  const { workflowService, options } = client;
+  await within(client, () =>
+    workflowService.setWorkerDeploymentCurrentVersion({ namespace: options.namespace, deploymentName, buildId }),
+  );
+}
+
+/** Gives the build a share of what is new. Nought takes it back. */
+export async function setRamping(
+  client: Client,
+  { deploymentName, buildId }: Build,
+  percentage: number,
+): Promise<void> {
+  const { workflowService, options } = client;
+  const build = percentage === 0 ? '' : buildId;
+  await within(client, () =>
+    workflowService.setWorkerDeploymentRampingVersion({
+      namespace: options.namespace,
+      deploymentName,
+      buildId: build,
+      percentage,
+    }),
+  );
+}
+
+async function within<Answer>(client: Client, ask: () => Promise<Answer>): Promise<Answer> {
+  return await client.withDeadline(Date.now() + limits.deploymentAskMsMax, ask);
+}
+
+const grpcNotFound = 5;
+
+async function ifKnown<Answer>(asking: Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await asking;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === grpcNotFound) return undefined;
+    throw error;
+  }
+}
