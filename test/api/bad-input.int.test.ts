@@ -25,6 +25,10 @@ const bases: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   createUpload: { content_type: 'image/png', bytes: 100 },
   createWebhookEndpoint: { url: 'https://example.com/hook' },
   changeWebhookEndpoint: { description: 'a' },
+  repairJob: { repair: 'poll_now', reason: 'a' },
+  repairJobs: { cause: 'no_credit', repair: 'poll_now', reason: 'a', dry_run: true },
+  overrideLimits: { reason: 'a', for_seconds: 60, outstanding_max: 1 },
+  pauseSubject: { reason: 'a' },
 };
 
 const calls: readonly Call[] = operations
@@ -38,8 +42,21 @@ function callOf({ id, method, path }: Operation): Call {
   const name = schema !== undefined && '$ref' in schema ? (schema.$ref.split('/').at(-1) ?? '') : '';
   const base = bases[id];
   if (base === undefined) throw new Error(`${id} takes a body: say above what the least of it is`);
-  const { properties } = Object(openApiDocument().components?.schemas?.[name]);
-  return { method, path: path.replace('{id}', `whe_${'0'.repeat(32)}`), fields: properties, base };
+  return { method, path: pathOf(path), fields: fieldsOf(openApiDocument().components?.schemas?.[name]), base };
+}
+
+/** Of something that is not there. */
+function pathOf(template: string): string {
+  return template
+    .replace('{kind}', 'pool')
+    .replace('jobs/{id}', 'jobs/video_01970000-0000-7000-8000-000000000000')
+    .replace(/\{\w+\}/, `whe_${'0'.repeat(32)}`);
+}
+
+/** Of every form that the body may have. */
+function fieldsOf(schema: unknown): Call['fields'] {
+  const { properties = {}, oneOf = [], anyOf = [] } = Object(schema);
+  return Object.assign({}, properties, ...[...oneOf, ...anyOf].map(fieldsOf));
 }
 
 /** JSON as text: what a hostile client writes is not what a serializer would. */

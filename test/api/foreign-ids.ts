@@ -13,8 +13,8 @@ export interface IdRoute {
   readonly path: string;
 }
 
-/** Ids that are everybody's, and URLs that carry their own permission. */
-const isPublic = /^(\/v1\/models\/|\/v1\/callbacks\/|\/v1\/uploads\/)/;
+/** Ids that are everybody's, URLs that carry their own permission, and the operator's, which no tenant's key opens (admin.int). */
+const isPublic = /^(\/v1\/models\/|\/v1\/callbacks\/|\/v1\/uploads\/|\/v1\/admin\/)/;
 
 /** Every route behind authentication whose path names something of a tenant's. */
 export function idRoutesOf({ routes }: Pick<ApiBench, 'routes'>): readonly IdRoute[] {
