@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type JobPage, listJobs } from '../../src/db/list-jobs.ts';
-import type { Database } from '../../src/db/pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { pagesOf } from '../support/pages.ts';
 
 let database: TestDatabase;
 const jobs = 30_000;
@@ -39,32 +39,6 @@ const page: JobPage = {
   model: undefined,
 };
 
-/** The pages of the buffer cache that a list touches, planned as for values that are not known. */
-async function touchedBy(wish: Partial<JobPage>): Promise<number> {
-  let touched = 0;
-  const connection = await database.pool.connect();
-  const explaining: Pick<Database, 'query'> = {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only the one form of calls that our statements use
-    query: (async ({ text, values }: { text: string; values: unknown[] }) => {
-      await connection.query('SET plan_cache_mode = force_generic_plan');
-      const { rows } = await connection.query({
-        name: 'explained',
-        text: `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`,
-        values,
-      });
-      const plan = rows[0]['QUERY PLAN'][0]['Plan'];
-      touched = plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
-      return { rows: [] };
-    }) as unknown as Database['query'],
-  };
-  try {
-    await listJobs(explaining, { ...page, ...wish });
-  } finally {
-    connection.release(true);
-  }
-  return touched;
-}
-
 test.each([
   ['all', {}],
   ['a rare status', { phase: 'in_progress' }],
@@ -74,7 +48,7 @@ test.each([
   ['a rare status of a rare model', { phase: 'in_progress', model: 'rare' }],
   ['a common status', { phase: 'failed', order: 'asc' }],
 ] as const)('a page of %s costs what the page costs, however many others there are', async (_what, wish) => {
-  expect(await touchedBy(wish)).toBeLessThan(300);
+  expect(await pagesOf(database.pool, (db) => listJobs(db, { ...page, ...wish }))).toBeLessThan(300);
 });
 
 test('what is rare is found', async () => {
