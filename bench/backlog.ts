@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
-import { type InsertedJob, insertJobs, type NewJob } from '../src/db/accept.ts';
+import { type InsertedJob, insertJobs, type NewJob } from '../src/db/jobs/accept.ts';
 import { createPool } from '../src/db/pool.ts';
 import { createWakeUps } from '../src/db/wake-ups.ts';
 import { benchModel } from './catalogue.ts';

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { grantPass } from '../src/dispatch/grant-pass.ts';
-import { limits } from '../src/domain/limits.ts';
+import { limits } from '../src/domain/limits/limits.ts';
 import { readCpu } from './cpu.ts';
 import { type GrantLine, openGrantsStage } from './grants-stage.ts';
 import { percentilesOf } from './histogram.ts';

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { ConfigError } from './config-error.ts';
-import { limits } from './domain/limits.ts';
+import { limits } from './domain/limits/limits.ts';
 
 type Variables = Readonly<Record<string, string>>;
 

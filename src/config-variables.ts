@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { limits } from './domain/limits.ts';
-import { ageLimits } from './domain/age-limits.ts';
+import { limits } from './domain/limits/limits.ts';
+import { ageLimits } from './domain/limits/age-limits.ts';
 import { defaultWorkerTuning, workerQueues } from './domain/worker-tuning.ts';
 
 /** `localhost:8080` is a URL too, of the scheme `localhost`. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ConfigError, readConfig, secretVariables } from '../src/config.ts';
-import { limits } from '../src/domain/limits.ts';
+import { limits } from '../src/domain/limits/limits.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-secrets-'));
 afterAll(() => rmSync(directory, { recursive: true }));

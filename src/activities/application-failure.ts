@@ -1,6 +1,6 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import type { Failure } from '../domain/failure.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 
 /**
  * A failure in Temporal's words, which no other place translates. Only `same` is worth a retry there: everything else is

@@ -1,8 +1,8 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../contracts/activities.ts';
-import * as repairs from '../db/repairs.ts';
-import * as db from '../db/settle.ts';
-import { limits } from '../domain/limits.ts';
+import * as repairs from '../db/control/repairs.ts';
+import * as db from '../db/ledger/settle.ts';
+import { limits } from '../domain/limits/limits.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** The quick writes: the place of a further attempt, what an operator does, and the end. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { videoHeadBytes, type VideoType, videoTypeOf } from '../domain/video-type.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { RemoteFile } from './deps.ts';

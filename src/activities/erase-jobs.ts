@@ -1,4 +1,4 @@
-import type { VendorErasure } from '../db/erase.ts';
+import type { VendorErasure } from '../db/retention/erase.ts';
 import {
   emptyTraces,
   leaseErasures,
@@ -8,8 +8,8 @@ import {
   noteVendorErasure,
   type OpenAttempt,
   type OpenErasure,
-} from '../db/open-erasures.ts';
-import { limits } from '../domain/limits.ts';
+} from '../db/retention/open-erasures.ts';
+import { limits } from '../domain/limits/limits.ts';
 import type { VideoProvider } from '../providers/provider.ts';
 import { inputKeysOf } from '../storage/input-keys.ts';
 import type { ActivityDeps } from './deps.ts';

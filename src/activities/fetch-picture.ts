@@ -1,5 +1,5 @@
 import { type Failure, failureOf } from '../domain/failure.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { pictureTypeOf } from '../domain/picture.ts';
 import { HostileUrlError } from '../providers/hostile-url.ts';
 import type { RemoteFile, RemoteFiles } from './deps.ts';

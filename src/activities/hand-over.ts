@@ -1,5 +1,5 @@
 import { type Failure, failureOf } from '../domain/failure.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import type { RouteTarget } from '../domain/route.ts';
 import { ProviderUnreachableError, type StartOutcome } from '../providers/provider.ts';
 import type { ActivityDeps } from './deps.ts';

@@ -1,8 +1,8 @@
-import { findJobToSubmit, type JobToSubmit } from '../db/attempts.ts';
-import { keepPreparedPicture } from '../db/input-pictures.ts';
+import { findJobToSubmit, type JobToSubmit } from '../db/ledger/attempts.ts';
+import { keepPreparedPicture } from '../db/jobs/input-pictures.ts';
 import { type Failure, failureOf } from '../domain/failure.ts';
 import type { JobId } from '../domain/job.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { preparedKey } from '../storage/input-keys.ts';
 import { readObject } from '../storage/read-object.ts';
 import type { ActivityDeps } from './deps.ts';

@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { pictureTypeOf } from '../domain/picture.ts';
 
 /** Bytes that no picture can be made of, however often they are tried. */

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { OverviewActivities } from '../contracts/overview.ts';
-import { readOverview } from '../db/overview.ts';
+import { readOverview } from '../db/control/overview.ts';
 import type { Database } from '../db/pool.ts';
 
 export interface OverviewDeps {

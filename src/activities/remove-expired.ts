@@ -1,10 +1,10 @@
 import type { RetentionActivities } from '../contracts/enforce-retention.ts';
-import { forgetOrphans } from '../db/orphans.ts';
+import { forgetOrphans } from '../db/retention/orphans.ts';
 import type { Database } from '../db/pool.ts';
-import { pruneActions, type Pruned, pruneJobs } from '../db/prune.ts';
-import * as db from '../db/retention.ts';
-import { forgetDeliveries, forgetWebhookTraces } from '../db/webhook-upkeep.ts';
-import { limits } from '../domain/limits.ts';
+import { pruneActions, type Pruned, pruneJobs } from '../db/retention/prune.ts';
+import * as db from '../db/retention/retention.ts';
+import { forgetDeliveries, forgetWebhookTraces } from '../db/webhooks/upkeep.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { inputKeysOf } from '../storage/input-keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { ActivityDeps } from './deps.ts';

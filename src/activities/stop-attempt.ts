@@ -1,6 +1,6 @@
 import type { Activities } from '../contracts/activities.ts';
-import { type AttemptToCheck, findAttemptToCheck } from '../db/attempt-to-check.ts';
-import { endAttempt } from '../db/attempts.ts';
+import { type AttemptToCheck, findAttemptToCheck } from '../db/ledger/attempt-to-check.ts';
+import { endAttempt } from '../db/ledger/attempts.ts';
 import {
   endOf,
   type OperationHandle,

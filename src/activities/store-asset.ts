@@ -9,11 +9,11 @@ import {
   keepAsset,
   moveVideo,
   type VideoToStore,
-} from '../db/assets.ts';
-import { findAttemptToCheck } from '../db/attempt-to-check.ts';
-import { isOpenJob } from '../db/attempts.ts';
+} from '../db/jobs/assets.ts';
+import { findAttemptToCheck } from '../db/ledger/attempt-to-check.ts';
+import { isOpenJob } from '../db/ledger/attempts.ts';
 import { type Failure, failureOf } from '../domain/failure.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import type { StoreAnswer } from '../domain/story.ts';
 import { HostileUrlError } from '../providers/hostile-url.ts';
 import { ProviderUnreachableError } from '../providers/provider.ts';

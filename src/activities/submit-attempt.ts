@@ -9,7 +9,7 @@ import {
   endAttempt,
   findAttemptToSubmit,
   type JobToSubmit,
-} from '../db/attempts.ts';
+} from '../db/ledger/attempts.ts';
 import { failureOf } from '../domain/failure.ts';
 import { type RouteTarget, runBudgetMs } from '../domain/route.ts';
 import type { SubmitAnswer } from '../domain/story.ts';

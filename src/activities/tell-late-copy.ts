@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
-import { askToLook } from '../db/callbacks.ts';
-import type { AttemptPlace } from '../db/assets.ts';
-import { limits } from '../domain/limits.ts';
+import { askToLook } from '../db/mailbox/callbacks.ts';
+import type { AttemptPlace } from '../db/jobs/assets.ts';
+import { limits } from '../domain/limits/limits.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /**

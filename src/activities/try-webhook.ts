@@ -1,7 +1,7 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import type { WebhookActivities } from '../contracts/deliver-webhook.ts';
-import { claimDelivery } from '../db/webhook-claims.ts';
+import { claimDelivery } from '../db/webhooks/claims.ts';
 import { busyDelayMs, isOver } from '../domain/webhook.ts';
 import { type TryDeps, tryDelivery } from '../webhooks/try-delivery.ts';
 

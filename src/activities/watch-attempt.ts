@@ -1,10 +1,10 @@
 import { Context } from '@temporalio/activity';
 import type { Activities, WatchOrder } from '../contracts/activities.ts';
-import { type AttemptToCheck, findAttemptToCheck } from '../db/attempt-to-check.ts';
-import { endAttempt, isOpenJob, noteQueued } from '../db/attempts.ts';
-import { adoptFromList, decideUnknown } from '../db/unknown-attempts.ts';
+import { type AttemptToCheck, findAttemptToCheck } from '../db/ledger/attempt-to-check.ts';
+import { endAttempt, isOpenJob, noteQueued } from '../db/ledger/attempts.ts';
+import { adoptFromList, decideUnknown } from '../db/ledger/unknown-attempts.ts';
 import { failureOf } from '../domain/failure.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { nextCheckDelayMs } from '../domain/poll-schedule.ts';
 import type { RouteTarget } from '../domain/route.ts';
 import type { AttemptReport } from '../domain/story.ts';

@@ -1,4 +1,4 @@
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { temporaryProblem } from './problems/problem.ts';
 
 /** There was no answer from the database, or one that says nothing of the request. Another try may succeed. */

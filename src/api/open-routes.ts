@@ -1,5 +1,5 @@
 import type { Express } from 'express';
-import { findUrlSecret } from '../db/signing-keys.ts';
+import { findUrlSecret } from '../db/tenants/signing-keys.ts';
 import { allowAnyOrigin } from './middleware/allow-any-origin.ts';
 import { methodNotAllowed } from './middleware/method-not-allowed.ts';
 import { pageHeaders } from './page-headers.ts';

@@ -1,6 +1,6 @@
-import { leaseRequests } from '../db/rates.ts';
-import { findClientTokenSecret, findUrlSecret } from '../db/signing-keys.ts';
-import { limits } from '../domain/limits.ts';
+import { leaseRequests } from '../db/tenants/rates.ts';
+import { findClientTokenSecret, findUrlSecret } from '../db/tenants/signing-keys.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { createAcceptor } from './accept/accept-jobs.ts';
 import { type Admission, createAdmission } from './load/admission.ts';
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts';

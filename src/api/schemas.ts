@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { priorities } from '../domain/job.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { pictureTypes } from '../domain/picture.ts';
 import { type FieldError, Problem } from './problems/problem.ts';
 import { escapePointer } from './input/text-check.ts';

@@ -1,4 +1,4 @@
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import type { ByteRange, ObjectStore, OpenedObject } from '../storage/object-store.ts';
 import { type ObjectQuery, openInTime, readObject, type ReadObject } from '../storage/read-object.ts';
 import { within } from './database-wait.ts';

@@ -1,5 +1,5 @@
 import type { Express } from 'express';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { limitUploads } from './middleware/limit-uploads.ts';
 import { methodNotAllowed } from './middleware/method-not-allowed.ts';
 import { absentCalls } from './openapi/absent-calls.ts';

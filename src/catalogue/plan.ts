@@ -1,5 +1,5 @@
 import { assert } from '../domain/assert.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import type { Route } from '../domain/route.ts';
 import type { Requested } from '../domain/video-request.ts';
 import { availableTargets, findModel, type NamedTarget } from './availability.ts';

@@ -1,4 +1,4 @@
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { plan, type PlanResult, type PlanSettings, type Wish } from './plan.ts';
 import type { Catalogue } from './schema.ts';
 

@@ -1,4 +1,4 @@
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { type NamedTarget, type Providers, statusOf, targetsOf } from './availability.ts';
 import type {
   FigureObject,

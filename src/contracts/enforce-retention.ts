@@ -1,4 +1,4 @@
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 
 /** Removes what has been kept long enough: videos, input pictures, uploads that nobody used, and the log of webhooks. */
 export const enforceRetentionType = 'enforceRetention';

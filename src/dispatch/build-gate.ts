@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { taskQueue } from '../contracts/generate-video.ts';
 import { type Build, mayDispatch, type Routing } from '../domain/build.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 
 export interface BuildGateDeps {
   readonly client: Client;

@@ -10,8 +10,8 @@ import {
   permitSignalName,
   taskQueue,
 } from '../contracts/generate-video.ts';
-import { findKnownRun } from '../db/known-attempts.ts';
-import type { Mail } from '../db/mailbox.ts';
+import { findKnownRun } from '../db/ledger/known-attempts.ts';
+import type { Mail } from '../db/mailbox/mailbox.ts';
 import type { Database } from '../db/pool.ts';
 import { isFailureCode } from '../domain/failure.ts';
 import { isFinal } from '../domain/job.ts';

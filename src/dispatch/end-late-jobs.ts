@@ -1,5 +1,5 @@
 import type { JobId } from '../domain/job.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 
 /** A kind of jobs whose time is over: which they are, and how they are ended. */
 export interface LateKind {

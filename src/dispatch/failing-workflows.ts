@@ -1,9 +1,9 @@
 import { type Client, ServiceError } from '@temporalio/client';
 import { generateVideoType } from '../contracts/generate-video.ts';
-import { noteFailingWorkflows } from '../db/failing-workflows.ts';
+import { noteFailingWorkflows } from '../db/stuck/failing-workflows.ts';
 import type { Database } from '../db/pool.ts';
 import { isJobId, type JobId } from '../domain/job.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 
 export interface FailingDeps {
   readonly pool: Database;

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { asOnlyOne } from '../db/only-one.ts';
-import { type ShowSettings, showRefusedJobs, tellShownJobs } from '../db/shown-jobs.ts';
+import { type ShowSettings, showRefusedJobs, tellShownJobs } from '../db/stuck/shown-jobs.ts';
 
 export interface FollowDeps extends ShowSettings {
   readonly pool: pg.Pool;

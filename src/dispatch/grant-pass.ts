@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import { type BusyPool, findBusyPools } from '../db/busy-pools.ts';
-import { carryOut, type TargetNote } from '../db/carry-out.ts';
+import { type BusyPool, findBusyPools } from '../db/scheduler/busy-pools.ts';
+import { carryOut, type TargetNote } from '../db/scheduler/carry-out.ts';
 import {
   beginPass,
   foldArrivals,
@@ -9,14 +9,14 @@ import {
   lockPool,
   readHoldings,
   unparkTickets,
-} from '../db/grants.ts';
-import { setOverBudgetAside } from '../db/over-budget.ts';
+} from '../db/scheduler/grants.ts';
+import { setOverBudgetAside } from '../db/scheduler/over-budget.ts';
 import { inTransaction } from '../db/pool.ts';
-import { type Heads, readHeads } from '../db/read-heads.ts';
-import { followTenantPauses } from '../db/tenant-holds.ts';
-import { holdTenantBudgets } from '../db/spending.ts';
-import { limits } from '../domain/limits.ts';
-import { growAccount, hearAccount, learnedBy, limitsInForce } from '../domain/account-limits.ts';
+import { type Heads, readHeads } from '../db/scheduler/read-heads.ts';
+import { followTenantPauses } from '../db/scheduler/tenant-holds.ts';
+import { holdTenantBudgets } from '../db/scheduler/spending.ts';
+import { limits } from '../domain/limits/limits.ts';
+import { growAccount, hearAccount, learnedBy, limitsInForce } from '../domain/limits/account-limits.ts';
 import { chooseGrants, type Grants, hasRoom, type PoolState, roomOf, type WaitReason } from '../domain/grants.ts';
 import { throwTogether } from './throw-together.ts';
 

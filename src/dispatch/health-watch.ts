@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { readDurationsOfTargets, writeDurations } from '../db/durations.ts';
-import { beginWithPinnedPlans } from '../db/grants.ts';
+import { readDurationsOfTargets, writeDurations } from '../db/scheduler/durations.ts';
+import { beginWithPinnedPlans } from '../db/scheduler/grants.ts';
 import {
   type EvidenceRow,
   findTargets,
@@ -9,7 +9,7 @@ import {
   type StoredTarget,
   type TargetKey,
   writeHealth,
-} from '../db/health.ts';
+} from '../db/scheduler/health.ts';
 import { asOnlyOne } from '../db/only-one.ts';
 import { inTransaction } from '../db/pool.ts';
 import { type BreakerState, evidenceSpan } from '../domain/breaker.ts';
@@ -22,7 +22,7 @@ import {
   readDurations,
   type TypicalDuration,
 } from '../domain/durations.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import {
   type BreakerName,
   breakerNames,

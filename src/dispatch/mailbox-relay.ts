@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { deleteMail, leaseMail, type Mail, postponeMail } from '../db/mailbox.ts';
-import { limits } from '../domain/limits.ts';
+import { deleteMail, leaseMail, type Mail, postponeMail } from '../db/mailbox/mailbox.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { deliver, type DeliveryDeps } from './deliver.ts';
 
 export interface RelayDeps extends DeliveryDeps {

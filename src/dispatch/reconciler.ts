@@ -2,10 +2,10 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { generateVideoType } from '../contracts/generate-video.ts';
-import { endAttempt } from '../db/attempts.ts';
-import { forgetDepths } from '../db/depths.ts';
-import { drawFlowsTogether, forgetIdleFlows } from '../db/idle-flows.ts';
-import { tellLateCopies } from '../db/late-copies.ts';
+import { endAttempt } from '../db/ledger/attempts.ts';
+import { forgetDepths } from '../db/scheduler/depths.ts';
+import { drawFlowsTogether, forgetIdleFlows } from '../db/scheduler/idle-flows.ts';
+import { tellLateCopies } from '../db/mailbox/late-copies.ts';
 import { asOnlyOne } from '../db/only-one.ts';
 import {
   findOpenJobs,
@@ -17,8 +17,8 @@ import {
   vacuumQueues,
   writeWatermark,
   type Zombie,
-} from '../db/reconcile.ts';
-import { settleJob } from '../db/settle.ts';
+} from '../db/ledger/reconcile.ts';
+import { settleJob } from '../db/ledger/settle.ts';
 import { failureOf } from '../domain/failure.ts';
 import { isJobId } from '../domain/job.ts';
 import { endOf, type Progress, ProviderUnreachableError, type VideoProvider } from '../providers/provider.ts';

@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import { beginWithPinnedPlans, lockPool } from '../db/grants.ts';
+import { beginWithPinnedPlans, lockPool } from '../db/scheduler/grants.ts';
 import { inTransaction } from '../db/pool.ts';
-import { holdLeaversBudgets, readLeavers } from '../db/read-leavers.ts';
+import { holdLeaversBudgets, readLeavers } from '../db/scheduler/read-leavers.ts';
 import {
   findSpillSources,
   type Moved,
@@ -9,8 +9,8 @@ import {
   noteSpills,
   readSpillState,
   type SpillSource,
-} from '../db/spill.ts';
-import { limits } from '../domain/limits.ts';
+} from '../db/scheduler/spill.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { chooseSpills } from '../domain/spill.ts';
 import { hasRoomElsewhere, type SpillState } from '../domain/spill-room.ts';
 

@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import { asOnlyOne } from '../db/only-one.ts';
-import { deleteOldRequests } from '../db/recent-requests.ts';
-import { showStuckJobs } from '../db/shown-jobs.ts';
-import { deleteOldKeys, endOverdueJobs, endOverrunJobs, findOverdueJobs, findOverrunJobs } from '../db/sweep.ts';
-import { limits } from '../domain/limits.ts';
+import { deleteOldRequests } from '../db/jobs/recent-requests.ts';
+import { showStuckJobs } from '../db/stuck/shown-jobs.ts';
+import { deleteOldKeys, endOverdueJobs, endOverrunJobs, findOverdueJobs, findOverrunJobs } from '../db/jobs/sweep.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { endLateJobs, type LateJobsEnded, type LateKind } from './end-late-jobs.ts';
 
 export interface SweeperDeps {

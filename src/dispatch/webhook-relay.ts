@@ -2,10 +2,10 @@ import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/c
 import type { Logger } from 'pino';
 import { type DeliverWebhookInput, deliverWebhookType } from '../contracts/deliver-webhook.ts';
 import { taskQueue } from '../contracts/generate-video.ts';
-import { claimDeliveries, type LeasedDelivery } from '../db/webhook-claims.ts';
-import { findDeliveryOwner } from '../db/webhook-owner.ts';
-import { keepForRelay } from '../db/webhook-tries.ts';
-import { limits } from '../domain/limits.ts';
+import { claimDeliveries, type LeasedDelivery } from '../db/webhooks/claims.ts';
+import { findDeliveryOwner } from '../db/webhooks/owner.ts';
+import { keepForRelay } from '../db/webhooks/tries.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { deliverySummary } from '../domain/start-notice.ts';
 import { type MadeTry, type TryDeps, tryDelivery } from '../webhooks/try-delivery.ts';
 import { typedSearchAttributes } from './search-attributes.ts';

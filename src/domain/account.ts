@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 import { type Moment, nextMoment } from './next-moment.ts';
 import { firstUntried } from './next-target.ts';
 import { type AttemptPhase, type AttemptStory, isAtStake, type Story, targetOf } from './story.ts';

@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 
 /**
  * A circuit breaker (Nygard, Release It!, 2007) as a small value that is kept in Postgres and judged once a second by one

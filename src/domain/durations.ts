@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 
 /** What the catalogue says of a target, in milliseconds from submit to end. */
 export interface TypicalDuration {

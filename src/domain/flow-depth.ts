@@ -1,6 +1,6 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 
-/** What is counted of the line of one flow at one target, for the rank of a ticket in it; see db/depths.ts. */
+/** What is counted of the line of one flow at one target, for the rank of a ticket in it; see db/scheduler/depths.ts. */
 export interface Depth {
   /** Tickets before it, counted up to `limits.placesAheadCountedMax`. If there are more, the rest counts. */
   readonly ahead: number;

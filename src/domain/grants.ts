@@ -1,6 +1,6 @@
 import { createFairOrder, type Flow, type ServedFlow, type Turn } from './fair-order.ts';
 import type { TenantShare, Lane } from './lanes.ts';
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 import { intervalMs, isSpent, type Rate, sound, startsLeft } from './rate.ts';
 import { openTenantBudgets, type TenantBudgets } from './tenant-budgets.ts';
 

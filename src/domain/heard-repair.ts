@@ -1,5 +1,5 @@
 import { failureOf } from './failure.ts';
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 import {
   type AttemptStory,
   type Fact,

@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 
 /** How late the process was at the least, and since when that was told last. */
 export interface Lateness {

@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 
 /**
  * What an account really bears in one dimension, learned from its refusals: a table may be wrong, and vendors change their

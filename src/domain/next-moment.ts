@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 import { overlapTarget } from './next-target.ts';
 import { lookMs } from './poll-schedule.ts';
 import { type AttemptStory, isUnkept, type Story, targetOf } from './story.ts';

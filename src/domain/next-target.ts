@@ -1,5 +1,5 @@
 import type { Failure } from './failure.ts';
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 import { type AttemptStory, faultOf, type Story } from './story.ts';
 
 /** Where the next attempt goes: the same target while its failure allows, else the first one that was never tried. */

@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 import type { Overview, PauseOverview, PoolOverview, StuckTotal } from './overview.ts';
 import { sentenceOfCause } from './stuck-advice.ts';
 

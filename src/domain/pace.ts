@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 
 /** What a line was granted lately, while somebody waited. */
 export interface Observed {

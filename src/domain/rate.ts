@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 
 /**
  * GCRA, the generic cell rate algorithm (ITU-T I.371): one timestamp carries a whole rate limit. A start is granted while

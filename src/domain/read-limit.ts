@@ -1,5 +1,5 @@
 import { type Dimension, follow, type Growth, type LearnedLimit, openLimit } from './learned-limit.ts';
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 
 /** Reads what was kept of a limit, under the operator's present one. Whatever else it is, or nothing, is a beginning. */
 export function readLimit(

@@ -1,5 +1,5 @@
 import { isOpen } from './heard-repair.ts';
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 import { faultOf, isAtStake, isUnkept, type Story, type Wish, type WishAnswer } from './story.ts';
 
 /** Where an operator wants the next attempt to go, and whether what it may cost beside another one is taken into account. */

@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 import { sound, startsLeft } from './rate.ts';
 
 /** A target, by the account whose limits it shares. */

@@ -1,6 +1,6 @@
 import { createFairOrder, type Flow, type ServedFlow } from './fair-order.ts';
 import type { Lane, TenantShare } from './lanes.ts';
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 import { openRooms, type PlaceKey, type SpillState } from './spill-room.ts';
 import { type KeyedFlow, keysOf, openTab } from './tab.ts';
 import { type BudgetNeed, openPurse } from './tenant-budgets.ts';

@@ -1,5 +1,5 @@
 import { utc } from './account.ts';
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 import type { Route } from './route.ts';
 
 export interface StartedJob {

@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 import type { StuckCause } from './stuck.ts';
 
 /** What a job's search attributes say by now. */

@@ -10,7 +10,7 @@ import {
   readBreaker,
 } from './breaker.ts';
 import type { AttemptFailureCode } from './failure.ts';
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 
 /**
  * How a target fares, as all workers know it: JSON in its row. Two breakers, for a vendor may accept everything and finish

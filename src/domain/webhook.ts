@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 
 /** What a subscriber can be told of a job. */
 export const webhookKinds = ['video.in_progress', 'video.completed', 'video.failed', 'video.cancelled'] as const;

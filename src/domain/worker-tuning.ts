@@ -1,4 +1,4 @@
-import { limits } from './limits.ts';
+import { limits } from './limits/limits.ts';
 
 /** The task queues of one worker process, by the words that operators use for them. */
 export const workerQueues = ['workflows', 'checks', 'assets', 'webhooks'] as const;

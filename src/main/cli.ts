@@ -4,24 +4,24 @@ import { parseArgs } from 'node:util';
 import { ConfigError, readConfig } from '../config.ts';
 import { readTemporalServerKind } from '../embedded/temporal-server-kind.ts';
 import { createLogger } from '../logger.ts';
-import { activityFields } from './activity-fields.ts';
-import { admin } from './admin.ts';
-import { deploy } from './deploy.ts';
-import { demo } from './demo.ts';
-import { doctor } from './doctor.ts';
-import { modelsCheck } from './models-check.ts';
-import { ops } from './ops.ts';
-import { plan } from './plan.ts';
-import { replay } from './replay.ts';
+import { activityFields } from './worker/activity-fields.ts';
+import { admin } from './admin/admin.ts';
+import { deploy } from './deploy/deploy.ts';
+import { demo } from './demo/demo.ts';
+import { doctor } from './doctor/doctor.ts';
+import { modelsCheck } from './vendors/models-check.ts';
+import { ops } from './ops/ops.ts';
+import { plan } from './plan/plan.ts';
+import { replay } from './deploy/replay.ts';
 import { runApi } from './run-api.ts';
 import { runSimulator } from './run-simulator.ts';
-import { runWorker } from './run-worker.ts';
+import { runWorker } from './worker/run-worker.ts';
 import { serveOps } from './serve-ops.ts';
 import { joinDatabase, migrateDatabase, readCatalogue, seedDatabase, type Setting, startStack } from './start.ts';
 import { createStarted, type Started, untilSignal } from './stop.ts';
 import { temporalPostgres } from './temporal-postgres.ts';
-import { registerSearchAttributes } from './temporal-attributes.ts';
-import { installRuntime, readTemporalSettings } from './temporal.ts';
+import { registerSearchAttributes } from './temporal/attributes.ts';
+import { installRuntime, readTemporalSettings } from './temporal/connection.ts';
 
 const usage = `Usage: spillway <command>
 

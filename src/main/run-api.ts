@@ -13,14 +13,14 @@ import type { Catalogue } from '../catalogue/schema.ts';
 import type { Config, Secrets } from '../config.ts';
 import { timelineQueryName } from '../contracts/generate-video.ts';
 import { createPool } from '../db/pool.ts';
-import { findSpendCap } from '../db/pools.ts';
+import { findSpendCap } from '../db/scheduler/pools.ts';
 import { createWakeUps, listenToWakeUps } from '../db/wake-ups.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { createObjectStore } from './object-store.ts';
 import { serveOps } from './serve-ops.ts';
 import { type Stoppable, startTogether } from './stop.ts';
-import { createTemporalClient, type TemporalSettings } from './temporal.ts';
-import type { Vendors } from './vendors.ts';
+import { createTemporalClient, type TemporalSettings } from './temporal/connection.ts';
+import type { Vendors } from './vendors/vendors.ts';
 import { createWebhookDeps, webhookNotice } from './webhooks.ts';
 
 export interface ApiSettings {

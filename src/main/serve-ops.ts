@@ -5,13 +5,13 @@ import { createOpsApp } from '../api/ops-app.ts';
 import { listen } from '../api/server.ts';
 import type { Config, Secrets } from '../config.ts';
 import { createPool } from '../db/pool.ts';
-import { registerCapacityMetrics } from './capacity-metrics.ts';
-import { registerProcessMetrics } from './process-metrics.ts';
+import { registerCapacityMetrics } from './metrics/capacity-metrics.ts';
+import { registerProcessMetrics } from './metrics/process-metrics.ts';
 import { createPayloadCodec } from '../operations/payload-codec.ts';
 import { type Stoppable, startTogether } from './stop.ts';
-import { createStuckPool, registerStuckMetrics } from './stuck-metrics.ts';
-import { readTemporalMetrics } from './temporal-metrics.ts';
-import type { TemporalSettings } from './temporal.ts';
+import { createStuckPool, registerStuckMetrics } from './metrics/stuck-metrics.ts';
+import { readTemporalMetrics } from './metrics/temporal-metrics.ts';
+import type { TemporalSettings } from './temporal/connection.ts';
 
 export interface OpsSettings {
   readonly config: Config;

@@ -7,15 +7,15 @@ import { type Config, ConfigError, type Secrets } from '../config.ts';
 import { claimDeployment } from '../db/deployment.ts';
 import { assertSchemaIsCurrent, migrate } from '../db/migrate.ts';
 import { createPool } from '../db/pool.ts';
-import { setSpendCap, upsertPools } from '../db/pools.ts';
+import { setSpendCap, upsertPools } from '../db/scheduler/pools.ts';
 import type { TemporalServerKind } from '../embedded/temporal-server-kind.ts';
 import { isProviderKind } from '../providers/registry.ts';
 import { type Backends, findBackends } from './embed.ts';
 import { type RunningApi, runApi } from './run-api.ts';
-import { runWorker } from './run-worker.ts';
+import { runWorker } from './worker/run-worker.ts';
 import type { Started } from './stop.ts';
-import { installRuntime, readTemporalSettings } from './temporal.ts';
-import { buildVendors, type Vendors } from './vendors.ts';
+import { installRuntime, readTemporalSettings } from './temporal/connection.ts';
+import { buildVendors, type Vendors } from './vendors/vendors.ts';
 
 /** The repository's root, from `src/main` and from `dist/main` alike. */
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');

@@ -2,19 +2,19 @@ import type { NativeConnection } from '@temporalio/worker';
 import type pg from 'pg';
 import type { Config, Secrets } from '../config.ts';
 import { limitQueries } from '../db/limit-queries.ts';
-import { countOpenDeliveries, dropUseless } from '../db/webhook-upkeep.ts';
+import { countOpenDeliveries, dropUseless } from '../db/webhooks/upkeep.ts';
 import type { BuildGate } from '../dispatch/build-gate.ts';
 import { createWebhookRelay } from '../dispatch/webhook-relay.ts';
 import { type LoopSettings, startLoop } from '../dispatch/wake.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { createWebhookClient, webhookUrlPolicy } from '../providers/webhook-client.ts';
 import { createSecretBox, type SecretBox } from '../webhooks/secret-box.ts';
 import type { MadeTry, TryDeps } from '../webhooks/try-delivery.ts';
-import { whileCurrent } from './build-gate.ts';
-import { webhookLag, webhooksDisabled, webhooksOpen, webhookTries } from './metrics.ts';
+import { whileCurrent } from './worker/build-gate.ts';
+import { webhookLag, webhooksDisabled, webhooksOpen, webhookTries } from './metrics/metrics.ts';
 import type { Stoppable } from './stop.ts';
-import { createTemporalClient } from './temporal.ts';
-import type { WorkerSettings } from './worker-settings.ts';
+import { createTemporalClient } from './temporal/connection.ts';
+import type { WorkerSettings } from './worker/settings.ts';
 
 /** What the API needs to keep endpoints and to call them for a test. */
 export function createWebhookDeps({ config, secrets }: { readonly config: Config; readonly secrets: Secrets }) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type AttemptPlace, beginAsset, keepAsset } from '../db/assets.ts';
+import { type AttemptPlace, beginAsset, keepAsset } from '../db/jobs/assets.ts';
 import type { Database } from '../db/pool.ts';
 import { videoHeadBytes, type VideoType, videoTypeOf } from '../domain/video-type.ts';
 import { assetKey, type ObjectStore } from '../storage/object-store.ts';

@@ -1,6 +1,6 @@
 import type { GenerateVideoResult } from '../contracts/generate-video.ts';
-import { adoptOperation, type JobToAdopt, noteWorkflow, restoreAttempt, restorePermit } from '../db/restore.ts';
-import { queueAttempt, settleJob } from '../db/settle.ts';
+import { adoptOperation, type JobToAdopt, noteWorkflow, restoreAttempt, restorePermit } from '../db/ledger/restore.ts';
+import { queueAttempt, settleJob } from '../db/ledger/settle.ts';
 import { failureOf } from '../domain/failure.ts';
 import { nextStep, type Verdict } from '../domain/next-step.ts';
 import { runBudgetMs } from '../domain/route.ts';

@@ -1,9 +1,9 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import type { Database } from '../db/pool.ts';
-import { readWatermark } from '../db/reconcile.ts';
-import { findJobsToAdopt, type JobToAdopt } from '../db/restore.ts';
+import { readWatermark } from '../db/ledger/reconcile.ts';
+import { findJobsToAdopt, type JobToAdopt } from '../db/ledger/restore.ts';
 import { isJobId, type JobId } from '../domain/job.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { listAhead } from './put-back.ts';
 
 /** A workflow that may have gone on after the backup, with its job if the database has it. */

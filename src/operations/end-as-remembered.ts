@@ -1,6 +1,6 @@
-import { endAttempt } from '../db/attempts.ts';
-import type { JobToAdopt } from '../db/restore.ts';
-import { decideUnknown } from '../db/unknown-attempts.ts';
+import { endAttempt } from '../db/ledger/attempts.ts';
+import type { JobToAdopt } from '../db/ledger/restore.ts';
+import { decideUnknown } from '../db/ledger/unknown-attempts.ts';
 import { failureOf } from '../domain/failure.ts';
 import { type AttemptStory, targetOf } from '../domain/story.ts';
 import { endOf, type Progress } from '../providers/provider.ts';

@@ -1,6 +1,6 @@
 import type { Database } from '../db/pool.ts';
-import { seedOfAttempt } from '../db/restore.ts';
-import { limits } from '../domain/limits.ts';
+import { seedOfAttempt } from '../db/ledger/restore.ts';
+import { limits } from '../domain/limits/limits.ts';
 import type { RouteTarget } from '../domain/route.ts';
 import { ProviderUnreachableError, type VideoProvider } from '../providers/provider.ts';
 

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
-import { writeWatermark } from '../db/reconcile.ts';
-import { type JobToAdopt, settleOldEvents, skipGrants } from '../db/restore.ts';
-import { limits } from '../domain/limits.ts';
+import { writeWatermark } from '../db/ledger/reconcile.ts';
+import { type JobToAdopt, settleOldEvents, skipGrants } from '../db/ledger/restore.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { assetKey } from '../storage/object-store.ts';
 import { adoptJob, type AdoptDeps, keptAttempt } from './adopt-job.ts';
 import { type Ahead, pagesAhead } from './ahead.ts';

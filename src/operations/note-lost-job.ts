@@ -1,5 +1,5 @@
 import { type Client, type WorkflowExecutionInfo, WorkflowNotFoundError } from '@temporalio/client';
-import { noteOrphan } from '../db/orphans.ts';
+import { noteOrphan } from '../db/retention/orphans.ts';
 import type { JobId } from '../domain/job.ts';
 import { type AttemptStory, targetOf } from '../domain/story.ts';
 import { type FindDeps, findOperation } from './find-operation.ts';

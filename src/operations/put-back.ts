@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { generateVideoType } from '../contracts/generate-video.ts';
-import { readWatermark } from '../db/reconcile.ts';
-import { findJobsToAdopt } from '../db/restore.ts';
+import { readWatermark } from '../db/ledger/reconcile.ts';
+import { findJobsToAdopt } from '../db/ledger/restore.ts';
 import type { Database } from '../db/pool.ts';
 import { isJobId, type JobId } from '../domain/job.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 
 /** The database was put back to a moment before what Temporal remembers. */
 class PutBackError extends Error {

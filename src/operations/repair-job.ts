@@ -7,10 +7,10 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import type { RepairAnswer } from '../contracts/repairs.ts';
-import { showJob } from '../db/show-job.ts';
+import { showJob } from '../db/stuck/show-job.ts';
 import type { Database } from '../db/pool.ts';
 import type { JobId } from '../domain/job.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import type { Repair, RepairResult } from './repair.ts';
 
 export interface RepairDeps {

@@ -1,7 +1,7 @@
-import { findSubjectsOf } from '../db/operator-actions.ts';
+import { findSubjectsOf } from '../db/control/operator-actions.ts';
 import type { Database } from '../db/pool.ts';
-import { findStuckJobs, type StuckJob, type StuckQuery } from '../db/stuck-jobs.ts';
-import { limits } from '../domain/limits.ts';
+import { findStuckJobs, type StuckJob, type StuckQuery } from '../db/stuck/stuck-jobs.ts';
+import { limits } from '../domain/limits/limits.ts';
 import type { StuckCause } from '../domain/stuck.ts';
 import type { Repair, RepairResult } from './repair.ts';
 import { type RepairDeps, repairJob } from './repair-job.ts';

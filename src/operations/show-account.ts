@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
-import { findJobAccount, type JobAccount } from '../db/job-account.ts';
+import { findJobAccount, type JobAccount } from '../db/stuck/job-account.ts';
 import type { Database } from '../db/pool.ts';
-import { findStuckJobs, type StuckJob } from '../db/stuck-jobs.ts';
+import { findStuckJobs, type StuckJob } from '../db/stuck/stuck-jobs.ts';
 import type { JobId } from '../domain/job.ts';
 import type { StuckCause } from '../domain/stuck.ts';
 import { adviceOf, type StuckAdvice } from '../domain/stuck-advice.ts';

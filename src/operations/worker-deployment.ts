@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { webhookTaskQueue } from '../contracts/deliver-webhook.ts';
 import { assetTaskQueue, checkTaskQueue, taskQueue } from '../contracts/generate-video.ts';
 import type { Build } from '../domain/build.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 
 /** What Temporal says of one build, in our words. `inactive`: it was never given anything. */
 export type BuildStatus = 'inactive' | 'current' | 'ramping' | 'draining' | 'drained';

@@ -1,5 +1,5 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 
 /** What Temporal says of a workflow. */
 export interface WorkflowView {

@@ -1,4 +1,4 @@
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { isPublicHost } from './public-address.ts';
 
 /** What a URL that somebody else gave us may be. */

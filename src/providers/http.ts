@@ -1,6 +1,6 @@
 import { Pool, type Dispatcher } from 'undici';
 
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { collectAnswer, type CollectedAnswer } from './collect-answer.ts';
 
 export { HttpError } from './http-error.ts';

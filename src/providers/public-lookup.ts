@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 
 /** All addresses of a name. Rejects with an error that has a `code`. */
 export type LookupAll = (hostname: string) => Promise<readonly LookupAddress[]>;

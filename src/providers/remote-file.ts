@@ -1,6 +1,6 @@
 import { Agent, type Dispatcher } from 'undici';
 
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { collectAnswer } from './collect-answer.ts';
 import { checkUrl, HostileUrlError, type UrlPolicy } from './hostile-url.ts';
 import { defaultUserAgent } from './http.ts';

@@ -1,5 +1,5 @@
 import { failureOf } from '../domain/failure.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { type FindQuery, ProviderUnreachableError } from './provider.ts';
 import type { VendorClient } from './vendor-client.ts';
 

@@ -1,6 +1,6 @@
 import { Agent, buildConnector } from 'undici';
 
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { Exchange, type AnswerHead } from './exchange.ts';
 import { checkUrl, HostileUrlError, type UrlPolicy } from './hostile-url.ts';
 import { HttpError } from './http-error.ts';

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual, type BinaryLike } from 'node:crypto';
 
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import type { CallbackDelivery, CallbackReading } from './provider.ts';
 import { parseJson } from './wire-values.ts';
 

@@ -1,5 +1,5 @@
 import { priorities, type Priority } from '../domain/job.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 
 /** Jobs that are accepted in the same second. */
 export interface Arrival {

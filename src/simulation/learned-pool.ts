@@ -4,9 +4,9 @@ import {
   hearAccount,
   limitsInForce,
   type Throttle,
-} from '../domain/account-limits.ts';
+} from '../domain/limits/account-limits.ts';
 import { chooseGrants, type Grant, type PoolState, roomOf, type TargetState } from '../domain/grants.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import type { Line } from './line.ts';
 
 export interface LearnedPoolSettings {

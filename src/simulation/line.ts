@@ -14,7 +14,7 @@ interface Change {
 
 /**
  * The line of one pool as Postgres keeps it: tickets by flow, flows and classes with their tags, and the arrivals that no
- * pass has folded yet. The statements of db/grants.ts, one method each.
+ * pass has folded yet. The statements of db/scheduler/grants.ts, one method each.
  */
 export class Line {
   readonly #rows = createFlowRows();

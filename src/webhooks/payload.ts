@@ -1,6 +1,6 @@
 import { type FailureCode, sentenceOf } from '../domain/failure.ts';
 import type { JobId, JobPhase } from '../domain/job.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 
 /** What is told of a job. Never its prompt or its picture: whoever needs those asks for the video with a key. */
 export interface ToldJob {

@@ -1,10 +1,10 @@
 import type { Database } from '../db/pool.ts';
-import type { LeasedDelivery } from '../db/webhook-claims.ts';
-import { type Dispatch, findDispatch } from '../db/webhook-dispatch.ts';
-import { dropDelivery, type RecordedTry, recordTry, type TryRecord } from '../db/webhook-tries.ts';
-import { ensureTenantSecret } from '../db/webhook-secrets.ts';
+import type { LeasedDelivery } from '../db/webhooks/claims.ts';
+import { type Dispatch, findDispatch } from '../db/webhooks/dispatch.ts';
+import { dropDelivery, type RecordedTry, recordTry, type TryRecord } from '../db/webhooks/tries.ts';
+import { ensureTenantSecret } from '../db/webhooks/secrets.ts';
 import type { FailureCode } from '../domain/failure.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { type AfterTry, afterTry, type WebhookAnswer } from '../domain/webhook.ts';
 import { payloadOf } from './payload.ts';
 import { type SecretBox, SealError } from './secret-box.ts';

@@ -1,7 +1,7 @@
 import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
 import { webhookTaskQueue } from '../contracts/deliver-webhook.ts';
 import { assetTaskQueue, checkTaskQueue } from '../contracts/generate-video.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 
 /**
  * Every timeout and retry of an activity, in one table.

@@ -1,6 +1,6 @@
 import { proxyActivities, setCurrentDetails, setWorkflowOptions, sleep } from '@temporalio/workflow';
 import type { DeliverWebhookInput, DeliverWebhookResult, WebhookActivities } from '../contracts/deliver-webhook.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { deliveryAccount } from '../domain/start-notice.ts';
 import { autoUpgrade } from './auto-upgrade.ts';
 import { webhookOptions } from './activity-options.ts';

@@ -1,6 +1,6 @@
 import { proxyActivities, setWorkflowOptions } from '@temporalio/workflow';
 import type { RetentionActivities, RetentionReport } from '../contracts/enforce-retention.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { autoUpgrade } from './auto-upgrade.ts';
 import { removeOptions } from './activity-options.ts';
 

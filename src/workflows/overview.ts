@@ -8,7 +8,7 @@ import {
   sleep,
 } from '@temporalio/workflow';
 import { type OverviewActivities, overviewQueryName } from '../contracts/overview.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { overviewText } from '../domain/overview-text.ts';
 import type { Overview } from '../domain/overview.ts';
 import { autoUpgrade } from './auto-upgrade.ts';

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/workflow';
 import { type RepairName, repairRefusedType } from '../contracts/repairs.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { isOneLine } from '../domain/one-line.ts';
 
 /** What an operator has asked for, in shape. */

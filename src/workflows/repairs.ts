@@ -10,7 +10,7 @@ import type { NoteAnswer, NoteOrder } from '../contracts/activities.ts';
 import { type RepairAnswer, type RepairName, repairNames } from '../contracts/repairs.ts';
 import { utc } from '../domain/account.ts';
 import { isOpen } from '../domain/heard-repair.ts';
-import { limits } from '../domain/limits.ts';
+import { limits } from '../domain/limits/limits.ts';
 import { lastTarget, outcomeOfWish, refusalOfPollNow, refusalOfWish } from '../domain/repair.ts';
 import { type Fact, isUnkept, type Story } from '../domain/story.ts';
 import { noteRepair } from './activities.ts';

@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
 import { applicationFailureOf, notYet } from '../../src/activities/application-failure.ts';
 import { type Failure, failureOf } from '../../src/domain/failure.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 
 describe('a failure in Temporal’s words', () => {
   test.each<{ failure: Failure; expected: object }>([

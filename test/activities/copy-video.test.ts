@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { copyVideo, UnusableVideoError } from '../../src/activities/copy-video.ts';
 import type { RemoteFile } from '../../src/activities/deps.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { videoBytes } from './file-server.ts';
 

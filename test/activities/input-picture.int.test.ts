@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { listen, type RunningServer } from '../../src/api/server.ts';
 import type { SubmitOrder } from '../../src/contracts/activities.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { callerUrlPolicy } from '../../src/providers/hostile-url.ts';
 import type { VideoProvider } from '../../src/providers/provider.ts';
 import { createRemoteFiles } from '../../src/providers/remote-file.ts';

@@ -7,13 +7,13 @@ import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createRemoveExpired } from '../../src/activities/remove-expired.ts';
 import type { RetentionReport } from '../../src/contracts/enforce-retention.ts';
-import { insertUploads } from '../../src/db/uploads.ts';
-import { settleJob } from '../../src/db/settle.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { insertUploads } from '../../src/db/jobs/uploads.ts';
+import { settleJob } from '../../src/db/ledger/settle.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { inputKey, preparedKey, uploadKey } from '../../src/storage/input-keys.ts';
 import { createLocalObjectStore } from '../../src/storage/local-object-store.ts';
 import { assetKey, type ObjectStore } from '../../src/storage/object-store.ts';
-import { createLedgerBench, type LedgerBench } from '../db/ledger-bench.ts';
+import { createLedgerBench, type LedgerBench } from '../db/ledger/ledger-bench.ts';
 
 let bench: LedgerBench;
 let directory: string;

@@ -14,13 +14,13 @@ import {
   generateVideoType,
   taskQueue,
 } from '../../src/contracts/generate-video.ts';
-import { findKnownRun } from '../../src/db/known-attempts.ts';
-import { requestCancel } from '../../src/db/cancel.ts';
+import { findKnownRun } from '../../src/db/ledger/known-attempts.ts';
+import { requestCancel } from '../../src/db/jobs/cancel.ts';
 import { vendorUrlPolicy } from '../../src/providers/hostile-url.ts';
 import { createRemoteFiles } from '../../src/providers/remote-file.ts';
 import { createLocalObjectStore } from '../../src/storage/local-object-store.ts';
 import { assetKey } from '../../src/storage/object-store.ts';
-import { createLedgerBench, type LedgerBench, target } from '../db/ledger-bench.ts';
+import { createLedgerBench, type LedgerBench, target } from '../db/ledger/ledger-bench.ts';
 import { createNamespace } from '../support/temporal-namespace.ts';
 import { until } from '../support/until.ts';
 import { bundleWorkflows, silentLogger } from '../workflows/bundle.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { requestCancel } from '../../src/db/cancel.ts';
+import { requestCancel } from '../../src/db/jobs/cancel.ts';
 import type { Database } from '../../src/db/pool.ts';
 import type { StartOrder, VideoProvider } from '../../src/providers/provider.ts';
 import { createProvider } from '../../src/providers/registry.ts';

@@ -1,8 +1,8 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SubmitOrder } from '../../src/contracts/activities.ts';
-import { endAttempt } from '../../src/db/attempts.ts';
-import { takeUnknownCounts } from '../../src/db/unknown-attempts.ts';
+import { endAttempt } from '../../src/db/ledger/attempts.ts';
+import { takeUnknownCounts } from '../../src/db/ledger/unknown-attempts.ts';
 import { grantPass } from '../../src/dispatch/grant-pass.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import type { AttemptReport } from '../../src/domain/story.ts';

@@ -1,8 +1,8 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SubmitOrder } from '../../src/contracts/activities.ts';
-import { endAttempt } from '../../src/db/attempts.ts';
-import { settleJob } from '../../src/db/settle.ts';
+import { endAttempt } from '../../src/db/ledger/attempts.ts';
+import { settleJob } from '../../src/db/ledger/settle.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import { type FindQuery, type FoundOperation, ProviderUnreachableError } from '../../src/providers/provider.ts';
 import { createProvider } from '../../src/providers/registry.ts';

@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { operations } from '../../src/api/openapi/document.ts';
-import { upsertPools } from '../../src/db/pools.ts';
+import { upsertPools } from '../../src/db/scheduler/pools.ts';
 import { scopes } from '../../src/domain/tenant.ts';
 import { type ApiBench, openApiBench } from './api-bench.ts';
 import { makeKey, makeTenant, type TestKey } from './make-tenant.ts';

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Wish } from '../../src/catalogue/plan.ts';
-import { beginAttempt, endAttempt } from '../../src/db/attempts.ts';
-import { settleJob } from '../../src/db/settle.ts';
+import { beginAttempt, endAttempt } from '../../src/db/ledger/attempts.ts';
+import { settleJob } from '../../src/db/ledger/settle.ts';
 import { grantPass } from '../../src/dispatch/grant-pass.ts';
 import { failureOf } from '../../src/domain/failure.ts';
-import { upsertPools } from '../../src/db/pools.ts';
+import { upsertPools } from '../../src/db/scheduler/pools.ts';
 import { intercept } from '../db/intercept.ts';
 import { until } from '../support/until.ts';
 import { type ApiBench, openApiBench, planOneTarget, target } from './api-bench.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { readLastReadings } from '../../src/db/callback-readings.ts';
-import { findUrlSecret } from '../../src/db/signing-keys.ts';
+import { readLastReadings } from '../../src/db/mailbox/callback-readings.ts';
+import { findUrlSecret } from '../../src/db/tenants/signing-keys.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import { askEcho } from '../../src/operations/callback-echo.ts';
 import type { CallbackDelivery, CallbackReading } from '../../src/providers/provider.ts';

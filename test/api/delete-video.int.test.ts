@@ -3,7 +3,7 @@ import pino from 'pino';
 import { v7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eraseJobs } from '../../src/activities/erase-jobs.ts';
-import { keepPreparedPicture } from '../../src/db/input-pictures.ts';
+import { keepPreparedPicture } from '../../src/db/jobs/input-pictures.ts';
 import type { VideoProvider } from '../../src/providers/provider.ts';
 import { phonePicture } from '../support/pictures.ts';
 import { type ApiBench, beginAttempt, completeJob, openApiBench } from './api-bench.ts';

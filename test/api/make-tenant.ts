@@ -1,6 +1,6 @@
 import { apiKeyText, newApiKey, secretSha256 } from '../../src/api/auth/api-key.ts';
-import { insertKey } from '../../src/db/api-keys.ts';
-import { insertTenant, type TenantChange, updateTenant } from '../../src/db/tenants.ts';
+import { insertKey } from '../../src/db/tenants/api-keys.ts';
+import { insertTenant, type TenantChange, updateTenant } from '../../src/db/tenants/tenants.ts';
 import type { Scope } from '../../src/domain/tenant.ts';
 import type { TestDatabase } from '../support/database.ts';
 

@@ -10,7 +10,7 @@ import OpenAI, {
   toFile,
 } from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { setSpendCap } from '../../src/db/pools.ts';
+import { setSpendCap } from '../../src/db/scheduler/pools.ts';
 import { loadCatalogue } from '../../src/catalogue/load.ts';
 import { publishModels } from '../../src/catalogue/publish.ts';
 import { isProviderKind } from '../../src/providers/registry.ts';

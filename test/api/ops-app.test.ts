@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createOpsApp } from '../../src/api/ops-app.ts';
 import { listen } from '../../src/api/server.ts';
 import { createPool } from '../../src/db/pool.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 
 const unexpected: unknown[] = [];
 const pool = createPool({

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type pg from 'pg';
 import { createPool } from '../../src/db/pool.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { intercept } from '../db/intercept.ts';
 import { type ApiBench, openApiBench } from './api-bench.ts';
 import { phonePicture } from '../support/pictures.ts';

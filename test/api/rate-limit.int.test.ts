@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { leaseRequests } from '../../src/db/rates.ts';
+import { leaseRequests } from '../../src/db/tenants/rates.ts';
 import { type ApiBench, openApiBench } from './api-bench.ts';
 
 let bench: ApiBench | undefined;

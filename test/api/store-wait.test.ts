@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openAnswered, readAnswered, storeAnswered } from '../../src/api/store-wait.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import type { ObjectStore, OpenedObject } from '../../src/storage/object-store.ts';
 
 const storeOf = (open: () => Promise<OpenedObject | undefined>): ObjectStore => ({

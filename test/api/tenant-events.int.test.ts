@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { insertJobs } from '../../src/db/accept.ts';
+import { insertJobs } from '../../src/db/jobs/accept.ts';
 import { newUuid } from '../../src/api/new-uuid.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { until } from '../support/until.ts';
 import { type ApiBench, beginAttempt, completeJob, openApiBench, target } from './api-bench.ts';
 import { openSse, type SseReader } from './sse-client.ts';

@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newDeliveryId, newEndpointId } from '../../src/api/webhooks/webhook-request.ts';
-import { insertTest } from '../../src/db/webhook-log.ts';
+import { insertTest } from '../../src/db/webhooks/log.ts';
 import { listRoutes } from '../support/contract-routes.ts';
 import { type ApiBench, openApiBench } from './api-bench.ts';
 import { type IdRoute, idRoutesOf, pathWith, type TenantIds } from './foreign-ids.ts';

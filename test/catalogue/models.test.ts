@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ProviderTraits } from '../../src/catalogue/availability.ts';
 import { loadCatalogue } from '../../src/catalogue/load.ts';
 import { plan, type PlanResult, type Wish } from '../../src/catalogue/plan.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 
 const catalogue = await loadCatalogue(join(import.meta.dirname, '../../models.yaml'));
 const traits: ProviderTraits = { callbacks: true, cancelMeans: 'stops' };

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { plan, type PlanResult, type PlanSettings, type Wish } from '../../src/catalogue/plan.ts';
 import type { Catalogue } from '../../src/catalogue/schema.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { bothProviders, onlyVendor, sample } from './sample.ts';
 
 interface Wanted {

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { plan, type PlanResult, type Wish } from '../../src/catalogue/plan.ts';
 import { createPlanner } from '../../src/catalogue/planner.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { bothProviders, sample } from './sample.ts';
 
 const settings = { providers: bothProviders, pricesNeeded: false };

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { beginAsset } from '../../src/db/assets.ts';
-import { answerAttempt, beginAttempt, endAttempt } from '../../src/db/attempts.ts';
-import { setSpendCap } from '../../src/db/pools.ts';
-import { listAttempts, listEvents } from '../../src/db/read-jobs.ts';
-import { queueAttempt, settleJob } from '../../src/db/settle.ts';
+import { beginAsset } from '../../src/db/jobs/assets.ts';
+import { answerAttempt, beginAttempt, endAttempt } from '../../src/db/ledger/attempts.ts';
+import { setSpendCap } from '../../src/db/scheduler/pools.ts';
+import { listAttempts, listEvents } from '../../src/db/jobs/read-jobs.ts';
+import { queueAttempt, settleJob } from '../../src/db/ledger/settle.ts';
 import { failureOf } from '../../src/domain/failure.ts';
-import { beginOrder, createLedgerBench, type LedgerBench } from './ledger-bench.ts';
+import { beginOrder, createLedgerBench, type LedgerBench } from './ledger/ledger-bench.ts';
 
 let bench: LedgerBench;
 beforeAll(async () => {

@@ -1,17 +1,17 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { beginAttempt } from '../../src/db/attempts.ts';
-import { upsertPools } from '../../src/db/pools.ts';
-import { readPoolUse } from '../../src/db/capacity.ts';
-import { lockPool } from '../../src/db/grants.ts';
-import { clearLimits, overrideLimits } from '../../src/db/limit-overrides.ts';
-import { findPlaces } from '../../src/db/place.ts';
-import { type PauseOrder, pauseSubject, resumeSubject } from '../../src/db/pauses.ts';
-import { readPoolControls } from '../../src/db/pool-controls.ts';
-import { readLine } from '../../src/db/line.ts';
-import { queueAttempt } from '../../src/db/settle.ts';
+import { beginAttempt } from '../../src/db/ledger/attempts.ts';
+import { upsertPools } from '../../src/db/scheduler/pools.ts';
+import { readPoolUse } from '../../src/db/scheduler/capacity.ts';
+import { lockPool } from '../../src/db/scheduler/grants.ts';
+import { clearLimits, overrideLimits } from '../../src/db/control/limit-overrides.ts';
+import { findPlaces } from '../../src/db/scheduler/place.ts';
+import { type PauseOrder, pauseSubject, resumeSubject } from '../../src/db/control/pauses.ts';
+import { readPoolControls } from '../../src/db/control/pool-controls.ts';
+import { readLine } from '../../src/db/scheduler/line.ts';
+import { queueAttempt } from '../../src/db/ledger/settle.ts';
 import { createSpillPass } from '../../src/dispatch/spill-pass.ts';
 import { queueOf } from '../../src/api/reading/queue-object.ts';
-import { beginOrder, target } from '../db/ledger-bench.ts';
+import { beginOrder, target } from '../db/ledger/ledger-bench.ts';
 import { connectAgain, createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 import { insertTickets } from './ticket-rows.ts';
 

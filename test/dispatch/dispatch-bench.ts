@@ -6,14 +6,14 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { inject } from 'vitest';
 import { searchAttributeTypes } from '../../src/contracts/search-attributes.ts';
 import { addSearchAttributes } from '../../src/embedded/search-attributes.ts';
-import { insertJobs, type NewJob } from '../../src/db/accept.ts';
+import { insertJobs, type NewJob } from '../../src/db/jobs/accept.ts';
 import { createPool } from '../../src/db/pool.ts';
-import { upsertPools } from '../../src/db/pools.ts';
+import { upsertPools } from '../../src/db/scheduler/pools.ts';
 import { grantPass, type GrantPassDeps } from '../../src/dispatch/grant-pass.ts';
 import type { Priority } from '../../src/domain/job.ts';
 import type { Route, RouteTarget } from '../../src/domain/route.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { target } from '../db/ledger-bench.ts';
+import { target } from '../db/ledger/ledger-bench.ts';
 
 export interface Wish {
   readonly pool: string;

@@ -3,7 +3,7 @@ import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { generateVideoType, taskQueue } from '../../src/contracts/generate-video.ts';
-import { findStuckJobs } from '../../src/db/stuck-jobs.ts';
+import { findStuckJobs } from '../../src/db/stuck/stuck-jobs.ts';
 import { followFailingWorkflows } from '../../src/dispatch/failing-workflows.ts';
 import { createNamespace } from '../support/temporal-namespace.ts';
 import { until } from '../support/until.ts';

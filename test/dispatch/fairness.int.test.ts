@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { requestCancel } from '../../src/db/cancel.ts';
-import { drawFlowsTogether, forgetIdleFlows } from '../../src/db/idle-flows.ts';
+import { requestCancel } from '../../src/db/jobs/cancel.ts';
+import { drawFlowsTogether, forgetIdleFlows } from '../../src/db/scheduler/idle-flows.ts';
 import { inTransaction } from '../../src/db/pool.ts';
-import { queueAttempt } from '../../src/db/settle.ts';
+import { queueAttempt } from '../../src/db/ledger/settle.ts';
 import { connectAgain, createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 import { insertTickets } from './ticket-rows.ts';
 

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { showStuckJobs } from '../../src/db/shown-jobs.ts';
-import { settleJob } from '../../src/db/settle.ts';
+import { showStuckJobs } from '../../src/db/stuck/shown-jobs.ts';
+import { settleJob } from '../../src/db/ledger/settle.ts';
 import { followRefusals } from '../../src/dispatch/follow-refusals.ts';
 import { type FailureCode, failureOf } from '../../src/domain/failure.ts';
-import { limits } from '../../src/domain/limits.ts';
-import { createStuckBench, type StuckBench } from '../db/stuck-bench.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
+import { createStuckBench, type StuckBench } from '../db/stuck/stuck-bench.ts';
 
 let bench: StuckBench;
 beforeAll(async () => {

@@ -1,13 +1,13 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { requestCancel } from '../../src/db/cancel.ts';
-import { beginAttempt, endAttempt } from '../../src/db/attempts.ts';
+import { requestCancel } from '../../src/db/jobs/cancel.ts';
+import { beginAttempt, endAttempt } from '../../src/db/ledger/attempts.ts';
 import { inTransaction } from '../../src/db/pool.ts';
-import { setSpendCap } from '../../src/db/pools.ts';
-import { queueAttempt, settleJob } from '../../src/db/settle.ts';
+import { setSpendCap } from '../../src/db/scheduler/pools.ts';
+import { queueAttempt, settleJob } from '../../src/db/ledger/settle.ts';
 import type { WaitReason } from '../../src/domain/grants.ts';
 import { failureOf } from '../../src/domain/failure.ts';
-import { beginOrder } from '../db/ledger-bench.ts';
+import { beginOrder } from '../db/ledger/ledger-bench.ts';
 import { connectAgain, createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 
 let bench: DispatchBench;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PoolClient } from 'pg';
-import { carryOut } from '../../src/db/carry-out.ts';
-import { beginPass, foldArrivals, readHoldings } from '../../src/db/grants.ts';
-import { readHeads } from '../../src/db/read-heads.ts';
+import { carryOut } from '../../src/db/scheduler/carry-out.ts';
+import { beginPass, foldArrivals, readHoldings } from '../../src/db/scheduler/grants.ts';
+import { readHeads } from '../../src/db/scheduler/read-heads.ts';
 import { chooseGrants } from '../../src/domain/grants.ts';
 import { insertTickets } from './ticket-rows.ts';
 import { createDispatchBench, type DispatchBench } from './dispatch-bench.ts';

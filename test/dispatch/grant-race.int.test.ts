@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type pg from 'pg';
-import { requestCancel } from '../../src/db/cancel.ts';
-import { queueAttempt, settleJob } from '../../src/db/settle.ts';
+import { requestCancel } from '../../src/db/jobs/cancel.ts';
+import { queueAttempt, settleJob } from '../../src/db/ledger/settle.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import { connectAgain, createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 

@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { answerAttempt, beginAttempt, endAttempt } from '../../src/db/attempts.ts';
-import { readDurationsOfTargets } from '../../src/db/durations.ts';
-import { findTargets, readEvidence } from '../../src/db/health.ts';
-import { beginWithPinnedPlans } from '../../src/db/grants.ts';
+import { answerAttempt, beginAttempt, endAttempt } from '../../src/db/ledger/attempts.ts';
+import { readDurationsOfTargets } from '../../src/db/scheduler/durations.ts';
+import { findTargets, readEvidence } from '../../src/db/scheduler/health.ts';
+import { beginWithPinnedPlans } from '../../src/db/scheduler/grants.ts';
 import { asOnlyOne } from '../../src/db/only-one.ts';
 import { type Database, inTransaction } from '../../src/db/pool.ts';
-import { settleJob } from '../../src/db/settle.ts';
+import { settleJob } from '../../src/db/ledger/settle.ts';
 import { type BreakerChange, createHealthWatch, type HealthWatchDeps } from '../../src/dispatch/health-watch.ts';
 import { durationAt, readDurations } from '../../src/domain/durations.ts';
 import { type AttemptFailureCode, failureOf } from '../../src/domain/failure.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { readHealth, type TargetHealth } from '../../src/domain/target-health.ts';
-import { beginOrder } from '../db/ledger-bench.ts';
+import { beginOrder } from '../db/ledger/ledger-bench.ts';
 import { connectAgain, createDispatchBench, type DispatchBench, quiet } from './dispatch-bench.ts';
 
 let bench: DispatchBench;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { beginAttempt, endAttempt } from '../../src/db/attempts.ts';
-import { beginPass, readHoldings } from '../../src/db/grants.ts';
+import { beginAttempt, endAttempt } from '../../src/db/ledger/attempts.ts';
+import { beginPass, readHoldings } from '../../src/db/scheduler/grants.ts';
 import { inTransaction } from '../../src/db/pool.ts';
 import { type Failure, failureOf } from '../../src/domain/failure.ts';
-import { beginOrder } from '../db/ledger-bench.ts';
+import { beginOrder } from '../db/ledger/ledger-bench.ts';
 import { connectAgain, createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 
 let bench: DispatchBench;

@@ -1,11 +1,11 @@
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { requestCancel } from '../../src/db/cancel.ts';
-import { beginAttempt } from '../../src/db/attempts.ts';
-import { leaseMail } from '../../src/db/mailbox.ts';
-import { settleJob } from '../../src/db/settle.ts';
+import { requestCancel } from '../../src/db/jobs/cancel.ts';
+import { beginAttempt } from '../../src/db/ledger/attempts.ts';
+import { leaseMail } from '../../src/db/mailbox/mailbox.ts';
+import { settleJob } from '../../src/db/ledger/settle.ts';
 import { createRelay, type Relay, type RelayDeps } from '../../src/dispatch/mailbox-relay.ts';
-import { beginOrder } from '../db/ledger-bench.ts';
+import { beginOrder } from '../db/ledger/ledger-bench.ts';
 import {
   connectAgain,
   createDispatchBench,

@@ -1,11 +1,11 @@
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { forgetDepths } from '../../src/db/depths.ts';
-import { readLine, type StoredLine } from '../../src/db/line.ts';
-import { findPlaces } from '../../src/db/place.ts';
+import { forgetDepths } from '../../src/db/scheduler/depths.ts';
+import { readLine, type StoredLine } from '../../src/db/scheduler/line.ts';
+import { findPlaces } from '../../src/db/scheduler/place.ts';
 import { queueOf } from '../../src/api/reading/queue-object.ts';
-import { target } from '../db/ledger-bench.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { target } from '../db/ledger/ledger-bench.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 import { insertTickets } from './ticket-rows.ts';
 

@@ -1,16 +1,16 @@
 import pino from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { answerAttempt, beginAttempt } from '../../src/db/attempts.ts';
+import { answerAttempt, beginAttempt } from '../../src/db/ledger/attempts.ts';
 import { asOnlyOne } from '../../src/db/only-one.ts';
-import { setSpendCap } from '../../src/db/pools.ts';
-import { settleJob } from '../../src/db/settle.ts';
+import { setSpendCap } from '../../src/db/scheduler/pools.ts';
+import { settleJob } from '../../src/db/ledger/settle.ts';
 import { createRelay } from '../../src/dispatch/mailbox-relay.ts';
 import { reconcile, type ReconcilerDeps, type Repair } from '../../src/dispatch/reconciler.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import { type Progress, ProviderUnreachableError, type VideoProvider } from '../../src/providers/provider.ts';
 import { createProvider } from '../../src/providers/registry.ts';
 import { createSimulator, type RunningSimulator } from '../../src/simulator/simulator.ts';
-import { beginOrder } from '../db/ledger-bench.ts';
+import { beginOrder } from '../db/ledger/ledger-bench.ts';
 import { createDispatchBench, type DispatchBench, openTemporal, quiet, type TemporalBench } from './dispatch-bench.ts';
 
 const apiKey = 'simulated';

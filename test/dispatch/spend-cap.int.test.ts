@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { requestCancel } from '../../src/db/cancel.ts';
-import { beginAttempt, endAttempt } from '../../src/db/attempts.ts';
-import { setSpendCap } from '../../src/db/pools.ts';
-import { settleJob } from '../../src/db/settle.ts';
+import { requestCancel } from '../../src/db/jobs/cancel.ts';
+import { beginAttempt, endAttempt } from '../../src/db/ledger/attempts.ts';
+import { setSpendCap } from '../../src/db/scheduler/pools.ts';
+import { settleJob } from '../../src/db/ledger/settle.ts';
 import { failureOf } from '../../src/domain/failure.ts';
-import { beginOrder } from '../db/ledger-bench.ts';
+import { beginOrder } from '../db/ledger/ledger-bench.ts';
 import { connectAgain, createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 
 const priceUsdMicros = 500_000;

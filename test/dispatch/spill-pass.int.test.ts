@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { insertJobs } from '../../src/db/accept.ts';
-import { beginAttempt, endAttempt } from '../../src/db/attempts.ts';
+import { insertJobs } from '../../src/db/jobs/accept.ts';
+import { beginAttempt, endAttempt } from '../../src/db/ledger/attempts.ts';
 import { inTransaction } from '../../src/db/pool.ts';
-import { type PoolLimits, upsertPools } from '../../src/db/pools.ts';
-import type { Moved } from '../../src/db/spill.ts';
-import { queueAttempt, settleJob } from '../../src/db/settle.ts';
+import { type PoolLimits, upsertPools } from '../../src/db/scheduler/pools.ts';
+import type { Moved } from '../../src/db/scheduler/spill.ts';
+import { queueAttempt, settleJob } from '../../src/db/ledger/settle.ts';
 import { createSpillPass } from '../../src/dispatch/spill-pass.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import type { Priority } from '../../src/domain/job.ts';
 import type { RouteTarget } from '../../src/domain/route.ts';
-import { beginOrder, target } from '../db/ledger-bench.ts';
+import { beginOrder, target } from '../db/ledger/ledger-bench.ts';
 import { createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 
 let bench: DispatchBench;

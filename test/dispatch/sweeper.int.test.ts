@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { beginAsset, failAsset } from '../../src/db/assets.ts';
-import { beginAttempt, endAttempt } from '../../src/db/attempts.ts';
+import { beginAsset, failAsset } from '../../src/db/jobs/assets.ts';
+import { beginAttempt, endAttempt } from '../../src/db/ledger/attempts.ts';
 import { sweep } from '../../src/dispatch/sweeper.ts';
 import { failureOf } from '../../src/domain/failure.ts';
-import { limits } from '../../src/domain/limits.ts';
-import { beginOrder } from '../db/ledger-bench.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
+import { beginOrder } from '../db/ledger/ledger-bench.ts';
 import { connectAgain, createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 
 let bench: DispatchBench;

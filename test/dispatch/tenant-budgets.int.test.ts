@@ -1,16 +1,16 @@
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { insertJobs, type NewJob } from '../../src/db/accept.ts';
-import { answerAttempt, type AttemptEnd, beginAttempt, endAttempt } from '../../src/db/attempts.ts';
-import { requestCancel } from '../../src/db/cancel.ts';
-import { upsertPools } from '../../src/db/pools.ts';
-import { queueAttempt, settleJob } from '../../src/db/settle.ts';
-import { foldSpendingRefunds } from '../../src/db/spending.ts';
+import { insertJobs, type NewJob } from '../../src/db/jobs/accept.ts';
+import { answerAttempt, type AttemptEnd, beginAttempt, endAttempt } from '../../src/db/ledger/attempts.ts';
+import { requestCancel } from '../../src/db/jobs/cancel.ts';
+import { upsertPools } from '../../src/db/scheduler/pools.ts';
+import { queueAttempt, settleJob } from '../../src/db/ledger/settle.ts';
+import { foldSpendingRefunds } from '../../src/db/scheduler/spending.ts';
 import { createSpillPass } from '../../src/dispatch/spill-pass.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import type { WaitReason } from '../../src/domain/grants.ts';
 import type { RouteTarget } from '../../src/domain/route.ts';
-import { beginOrder, target } from '../db/ledger-bench.ts';
+import { beginOrder, target } from '../db/ledger/ledger-bench.ts';
 import { auditRecords } from '../support/auditor.ts';
 import { connectAgain, createDispatchBench, type DispatchBench } from './dispatch-bench.ts';
 

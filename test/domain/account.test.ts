@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { accountOf } from '../../src/domain/account.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import { heard } from '../../src/domain/heard.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { deliverySummary, jobDetails, jobSummary } from '../../src/domain/start-notice.ts';
 import type { Story } from '../../src/domain/story.ts';
 import { copying, failed, live, permit, start, storyOf, submitting, twoTargets } from './make.ts';

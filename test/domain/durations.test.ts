@@ -11,7 +11,7 @@ import {
   readOverhead,
   sketchQuantiles,
 } from '../../src/domain/durations.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { sketchOf } from './toy-target.ts';
 
 const prior = { typicalMs: 60_000, longestMs: 900_000 };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Depth, rankOf } from '../../src/domain/flow-depth.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 
 describe('the rank in a flow', () => {
   const deep: Depth = {

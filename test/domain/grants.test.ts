@@ -12,7 +12,7 @@ import {
   waitReasons,
   type WaitReason,
 } from '../../src/domain/grants.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 
 const now = 5_000_000;
 

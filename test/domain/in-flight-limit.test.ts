@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { nextInFlightLimit } from '../../src/domain/in-flight-limit.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 
 /** The limit after so many samples of one kind. */
 function after(samples: number, { lagMs, from }: { lagMs: number; from: number }): number {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cut, type Dimension, grow, type LearnedLimit, openLimit } from '../../src/domain/learned-limit.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { readLimit } from '../../src/domain/read-limit.ts';
 import { clockMinute, outstandingVendor, play, slidingMinute, tokenBucket } from './toy-vendor.ts';
 

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { failureOf } from '../../src/domain/failure.ts';
 import { heard } from '../../src/domain/heard.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { nextStep, type Step } from '../../src/domain/next-step.ts';
 import { lookMs } from '../../src/domain/poll-schedule.ts';
 import { type Route, runBudgetMs } from '../../src/domain/route.ts';

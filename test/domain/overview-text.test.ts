@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Overview, PoolOverview } from '../../src/domain/overview.ts';
 import { overviewText, spanOf } from '../../src/domain/overview-text.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 
 const readAt = Date.parse('2026-11-21T12:00:00Z');
 const pool: PoolOverview = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { observedOf, paceOf } from '../../src/domain/pace.ts';
 
 const nothing = { granted: 0, spanMs: 0, error: 0 };

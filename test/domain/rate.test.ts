@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { intervalMs, isSpent, sound, startsLeft } from '../../src/domain/rate.ts';
 
 const now = 5_000_000;

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { chooseSpills, type SpillSnapshot } from '../../src/domain/spill.ts';
 import type { SpillAccount, SpillPlace } from '../../src/domain/spill-room.ts';
 

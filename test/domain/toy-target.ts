@@ -8,7 +8,7 @@ import {
   readDurations,
   sketchQuantiles,
 } from '../../src/domain/durations.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import {
   admits,
   healthy,

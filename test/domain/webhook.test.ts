@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { afterTry, busyDelayMs, isOver, webhookDelaysMs } from '../../src/domain/webhook.ts';
 
 const answered = (status: number, retryAfterMs?: number) =>

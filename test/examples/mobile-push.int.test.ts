@@ -12,7 +12,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createApns } from '../../examples/mobile-push/apns.ts';
 import { createFcm } from '../../examples/mobile-push/fcm.ts';
 import { createReceiver } from '../../examples/mobile-push/receiver.ts';
-import { claimDelivery } from '../../src/db/webhook-claims.ts';
+import { claimDelivery } from '../../src/db/webhooks/claims.ts';
 import { tryDelivery } from '../../src/webhooks/try-delivery.ts';
 import { openWebhookBench, type WebhookBench } from '../webhooks/webhook-bench.ts';
 

@@ -4,7 +4,7 @@ import { Connection, WorkflowNotFoundError } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
-import { connectToTemporal, createTemporalClient, readTemporalSettings } from '../../src/main/temporal.ts';
+import { connectToTemporal, createTemporalClient, readTemporalSettings } from '../../src/main/temporal/connection.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { makeTestDirectory } from '../support/servers.ts';
 import { startTlsFrontend, type TlsFrontend } from '../support/tls-frontend.ts';

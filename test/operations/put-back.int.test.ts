@@ -2,7 +2,7 @@ import { Client, Connection } from '@temporalio/client';
 import { v7 } from 'uuid';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { generateVideoType } from '../../src/contracts/generate-video.ts';
-import { readWatermark } from '../../src/db/reconcile.ts';
+import { readWatermark } from '../../src/db/ledger/reconcile.ts';
 import { surveyLost } from '../../src/operations/ahead.ts';
 import { mendAfterRestore, type MendReport } from '../../src/operations/mend-after-restore.ts';
 import { refusePutBack, restoredMark } from '../../src/operations/put-back.ts';

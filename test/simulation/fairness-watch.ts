@@ -1,5 +1,5 @@
 import { weightOf } from '../../src/domain/lanes.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { priorities } from '../../src/domain/job.ts';
 import type { PassSeen, PoolRow, TicketRow } from './model-tables.ts';
 

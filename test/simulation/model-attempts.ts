@@ -1,5 +1,5 @@
-import type { AttemptEnd, BeginAnswer, BeginOrder } from '../../src/db/attempts.ts';
-import type { Adoption } from '../../src/db/unknown-attempts.ts';
+import type { AttemptEnd, BeginAnswer, BeginOrder } from '../../src/db/ledger/attempts.ts';
+import type { Adoption } from '../../src/db/ledger/unknown-attempts.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import { withdrawUnsent } from './model-jobs.ts';
 import { putMail } from './model-mail.ts';

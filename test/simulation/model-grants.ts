@@ -1,4 +1,4 @@
-import { growAccount, hearAccount, limitsInForce } from '../../src/domain/account-limits.ts';
+import { growAccount, hearAccount, limitsInForce } from '../../src/domain/limits/account-limits.ts';
 import {
   chooseGrants,
   type Grants,

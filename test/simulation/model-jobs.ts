@@ -5,7 +5,7 @@ import { putMail } from './model-mail.ts';
 import { attemptKey, type JobRow, micros, type Part, type Tables, tell, type TicketRow } from './model-tables.ts';
 import type { AcceptedJob, QueueRequest } from './records.ts';
 
-/** Accept, cancel, the line and the end of jobs: db/accept.ts, db/cancel.ts, db/settle.ts. */
+/** Accept, cancel, the line and the end of jobs: db/jobs/accept.ts, db/jobs/cancel.ts, db/ledger/settle.ts. */
 export function jobFunctions(
   tables: Tables,
 ): Part<'accept' | 'requestCancel' | 'queueAttempt' | 'settleJob' | 'endOverdueJobs' | 'endOverrunJobs'> {

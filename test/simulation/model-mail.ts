@@ -1,5 +1,5 @@
 import { failureOf } from '../../src/domain/failure.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import type { KnownAttempt } from '../../src/domain/story.ts';
 import { attemptKey, type AttemptRow, type MailRow, type Part, type Tables } from './model-tables.ts';
 import type { LeasedMail } from './records.ts';
@@ -15,7 +15,7 @@ export function putMail(tables: Tables, { job, kind, attempt = 0, payload = {}, 
   tables.mailbox.set(key, { id, job, kind, attempt, payload, notBefore, leasedUntil: Number.NEGATIVE_INFINITY });
 }
 
-/** db/mailbox.ts and db/known-attempts.ts. */
+/** db/mailbox/mailbox.ts and db/ledger/known-attempts.ts. */
 export function mailFunctions(tables: Tables): Part<'leaseMail' | 'deleteMail' | 'postponeMail' | 'findKnownRun'> {
   const idOf = ([, { id }]: readonly [string, MailRow]): string => id;
   return {

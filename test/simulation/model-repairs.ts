@@ -3,7 +3,7 @@ import { attemptKey, type Part, type Tables } from './model-tables.ts';
 
 type Repairs = Part<'showStuckJobs' | 'releaseLeakedPermits' | 'leaseSilentJobs' | 'restartWorkflow' | 'leaseZombies'>;
 
-/** db/sweep.ts in part, and db/reconcile.ts. */
+/** db/jobs/sweep.ts in part, and db/ledger/reconcile.ts. */
 export function repairFunctions(tables: Tables): Repairs {
   const { now } = tables;
   return {

@@ -1,4 +1,4 @@
-import type { AccountLimits, Throttle } from '../../src/domain/account-limits.ts';
+import type { AccountLimits, Throttle } from '../../src/domain/limits/account-limits.ts';
 import type { Failure } from '../../src/domain/failure.ts';
 import type { JobPhase } from '../../src/domain/job.ts';
 import type { Route } from '../../src/domain/route.ts';

@@ -1,6 +1,6 @@
-import type { AttemptAnswer, AttemptEnd, BeginAnswer, BeginOrder } from '../../src/db/attempts.ts';
-import type { Adoption, UnknownDecision } from '../../src/db/unknown-attempts.ts';
-import type { KnownRun } from '../../src/db/known-attempts.ts';
+import type { AttemptAnswer, AttemptEnd, BeginAnswer, BeginOrder } from '../../src/db/ledger/attempts.ts';
+import type { Adoption, UnknownDecision } from '../../src/db/ledger/unknown-attempts.ts';
+import type { KnownRun } from '../../src/db/ledger/known-attempts.ts';
 import type { Failure } from '../../src/domain/failure.ts';
 import type { JobPhase } from '../../src/domain/job.ts';
 import type { Verdict } from '../../src/domain/next-step.ts';

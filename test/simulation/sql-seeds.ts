@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { upsertPools } from '../../src/db/pools.ts';
+import { upsertPools } from '../../src/db/scheduler/pools.ts';
 import { auditRecords } from '../support/auditor.ts';
 import { violationsOf } from './invariants.ts';
 import { createModelRecords } from './model-records.ts';

@@ -1,5 +1,5 @@
 import type { Database } from '../../src/db/pool.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { createVendorControl, type VendorCounts, type VendorPrediction } from './vendor-control.ts';
 
 export interface Audited {

@@ -1,11 +1,11 @@
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { settleJob } from '../../src/db/settle.ts';
-import { claimDeliveries, claimDelivery } from '../../src/db/webhook-claims.ts';
-import { changeEndpoint, deleteEndpoint, rotateEndpointSecret } from '../../src/db/webhook-endpoints.ts';
-import { forgetDeliveries, forgetWebhookTraces } from '../../src/db/webhook-upkeep.ts';
+import { settleJob } from '../../src/db/ledger/settle.ts';
+import { claimDeliveries, claimDelivery } from '../../src/db/webhooks/claims.ts';
+import { changeEndpoint, deleteEndpoint, rotateEndpointSecret } from '../../src/db/webhooks/endpoints.ts';
+import { forgetDeliveries, forgetWebhookTraces } from '../../src/db/webhooks/upkeep.ts';
 import { failureOf } from '../../src/domain/failure.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { newSecret } from '../../src/webhooks/signature.ts';
 import { tryDelivery } from '../../src/webhooks/try-delivery.ts';
 import { until } from '../support/until.ts';

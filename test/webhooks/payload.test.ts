@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { payloadOf, type ToldJob } from '../../src/webhooks/payload.ts';
 
 const job: ToldJob = {

@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
-import { beginAttempt } from '../../src/db/attempts.ts';
+import { beginAttempt } from '../../src/db/ledger/attempts.ts';
 import { limitQueries } from '../../src/db/limit-queries.ts';
-import { settleJob } from '../../src/db/settle.ts';
-import { insertEndpoint } from '../../src/db/webhook-endpoints.ts';
+import { settleJob } from '../../src/db/ledger/settle.ts';
+import { insertEndpoint } from '../../src/db/webhooks/endpoints.ts';
 import { failureOf } from '../../src/domain/failure.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { webhookKinds } from '../../src/domain/webhook.ts';
 import { createWebhookClient, webhookUrlPolicy } from '../../src/providers/webhook-client.ts';
 import { createSecretBox } from '../../src/webhooks/secret-box.ts';
 import { newSecret } from '../../src/webhooks/signature.ts';
 import type { TryDeps } from '../../src/webhooks/try-delivery.ts';
-import { beginOrder, createLedgerBench, type LedgerBench } from '../db/ledger-bench.ts';
+import { beginOrder, createLedgerBench, type LedgerBench } from '../db/ledger/ledger-bench.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 
 export interface Endpoint {

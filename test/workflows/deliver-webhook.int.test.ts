@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { beforeAll, expect, test } from 'vitest';
 import type { TryWebhookAnswer } from '../../src/contracts/deliver-webhook.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { webhookDelaysMs } from '../../src/domain/webhook.ts';
 import { bundleWorkflows } from './bundle.ts';
 import { playDelivery, recordedAnswers } from './record-deliver-webhook.ts';

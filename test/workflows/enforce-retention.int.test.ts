@@ -7,7 +7,7 @@ import {
   type RetentionReport,
 } from '../../src/contracts/enforce-retention.ts';
 import { assetTaskQueue, taskQueue } from '../../src/contracts/generate-video.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { testServerPath } from '../support/temporal-test-server.ts';
 import { bundleWorkflows, silentLogger } from './bundle.ts';
 

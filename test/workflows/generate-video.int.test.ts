@@ -10,7 +10,7 @@ import {
   taskQueue,
 } from '../../src/contracts/generate-video.ts';
 import { failureOf } from '../../src/domain/failure.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import type { Route } from '../../src/domain/route.ts';
 import type { StoreAnswer, SubmitAnswer } from '../../src/domain/story.ts';
 import { makeTarget, oneTarget, twoTargets } from '../domain/make.ts';

@@ -2,7 +2,7 @@ import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Activities } from '../../src/contracts/activities.ts';
 import { failureOf } from '../../src/domain/failure.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { makeTarget, oneTarget } from '../domain/make.ts';
 import { bundleWorkflows } from './bundle.ts';
 import { openStage, type Play, type Scene, type Stage } from './stage.ts';

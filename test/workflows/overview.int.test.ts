@@ -3,7 +3,7 @@ import { Runtime, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/w
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { taskQueue } from '../../src/contracts/generate-video.ts';
 import { type OverviewActivities, overviewQueryName, overviewType } from '../../src/contracts/overview.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import type { Overview } from '../../src/domain/overview.ts';
 import { testServerPath } from '../support/temporal-test-server.ts';
 import { until } from '../support/until.ts';

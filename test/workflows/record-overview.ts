@@ -6,7 +6,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Runtime, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { taskQueue } from '../../src/contracts/generate-video.ts';
 import { type OverviewActivities, overviewId, overviewType } from '../../src/contracts/overview.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import type { Overview } from '../../src/domain/overview.ts';
 import { testServerPath } from '../support/temporal-test-server.ts';
 import { bundleWorkflows, silentLogger } from './bundle.ts';

@@ -4,7 +4,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import type { Activities } from '../../src/contracts/activities.ts';
 import type { RepairName, RepairOrders } from '../../src/contracts/repairs.ts';
 import { failureOf } from '../../src/domain/failure.ts';
-import { limits } from '../../src/domain/limits.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { oneTarget, twoTargets } from '../domain/make.ts';
 import { bundleWorkflows } from './bundle.ts';
 import { notYet, openStage, type Play, type Scene, type Stage } from './stage.ts';

@@ -6,10 +6,10 @@ import {
   insertJobs,
   type NewJob,
   type StandingJob,
-} from '../../db/accept.ts';
+} from '../../db/jobs/accept.ts';
 import type { Database } from '../../db/pool.ts';
-import { foldSpendingRefunds } from '../../db/spending.ts';
-import { limits } from '../../domain/limits.ts';
+import { foldSpendingRefunds } from '../../db/scheduler/spending.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { type Batcher, createBatcher } from './accept-batcher.ts';
 import { acceptPace } from './accept-pace.ts';
 import { within } from '../database-wait.ts';

@@ -1,4 +1,4 @@
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { isFaultOfRow } from '../database-wait.ts';
 
 /** The pace of every batch that a flood of requests writes: of jobs, of what precedes them, and of pictures. */

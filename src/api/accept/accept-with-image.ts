@@ -1,5 +1,5 @@
-import type { NewJob } from '../../db/accept.ts';
-import { limits } from '../../domain/limits.ts';
+import type { NewJob } from '../../db/jobs/accept.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { inputKey } from '../../storage/input-keys.ts';
 import { BacklogFullError, BatchUnansweredError, UnwritableItemError } from './accept-batcher.ts';
 import type { Acceptor, AcceptOutcome, AskedToAccept } from './accept-jobs.ts';

@@ -1,4 +1,4 @@
-import type { BudgetRefusal } from '../../db/accept.ts';
+import type { BudgetRefusal } from '../../db/jobs/accept.ts';
 import type { TenantLimits } from '../../domain/tenant.ts';
 import { fieldProblem, Problem } from '../problems/problem.ts';
 

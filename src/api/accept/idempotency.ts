@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Request } from 'express';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import type { ImageReference } from '../input/image-reference.ts';
 import { fieldProblem, type Problem } from '../problems/problem.ts';
 import { isObject } from '../input/read-json.ts';

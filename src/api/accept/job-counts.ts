@@ -1,4 +1,4 @@
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { within } from '../database-wait.ts';
 
 /** How many jobs there are of a kind, as of a moment ago, and what this process has let in since. */

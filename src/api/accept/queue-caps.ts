@@ -1,7 +1,7 @@
-import { countOutstanding } from '../../db/outstanding.ts';
-import { countQueued, type QueueCaps, type QueuedQuery } from '../../db/queue-caps.ts';
+import { countOutstanding } from '../../db/scheduler/outstanding.ts';
+import { countQueued, type QueueCaps, type QueuedQuery } from '../../db/scheduler/queue-caps.ts';
 import type { Database } from '../../db/pool.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import type { Caller } from '../auth/caller.ts';
 import { createJobCounts, type JobCount } from './job-counts.ts';
 import { Problem } from '../problems/problem.ts';

@@ -1,8 +1,8 @@
-import type { StoredLine } from '../../db/line.ts';
+import type { StoredLine } from '../../db/scheduler/line.ts';
 import { type DrainForecast, longWaitMsOf } from '../../domain/drain.ts';
 import { type DurationSketch, lengthened, readOverhead } from '../../domain/durations.ts';
 import { type OwnPlace, positionOf } from '../../domain/place.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import type { Route } from '../../domain/route.ts';
 import type { LineViews } from '../reading/line-views.ts';
 import { Problem } from '../problems/problem.ts';

@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import type { AskedJob } from '../../db/accept.ts';
+import type { AskedJob } from '../../db/jobs/accept.ts';
 import { type Caller, callerOf } from '../auth/caller.ts';
 import { type CheckedImage, checkImage } from '../input/check-image.ts';
 import { beginDatabaseWait, type DatabaseWait } from '../database-wait.ts';

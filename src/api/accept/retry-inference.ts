@@ -1,9 +1,9 @@
 import type { Request } from 'express';
-import { findStandingJobs, type StandingJob } from '../../db/accept.ts';
+import { findStandingJobs, type StandingJob } from '../../db/jobs/accept.ts';
 import type { Database } from '../../db/pool.ts';
-import { claimRequests, type RequestTry } from '../../db/recent-requests.ts';
+import { claimRequests, type RequestTry } from '../../db/jobs/recent-requests.ts';
 import type { JobId } from '../../domain/job.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { type Batcher, createBatcher } from './accept-batcher.ts';
 import { acceptPace } from './accept-pace.ts';
 import { problemOfBatch } from './batch-problem.ts';

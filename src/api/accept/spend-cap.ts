@@ -1,4 +1,4 @@
-import { findBudgetLeft } from '../../db/budget.ts';
+import { findBudgetLeft } from '../../db/tenants/budget.ts';
 import type { Database } from '../../db/pool.ts';
 import type { Route } from '../../domain/route.ts';
 import { within } from '../database-wait.ts';

@@ -1,4 +1,4 @@
-import type { JobAccount } from '../../db/job-account.ts';
+import type { JobAccount } from '../../db/stuck/job-account.ts';
 import type { ShownJob, ShownStuck } from '../../operations/show-account.ts';
 import type { WorkflowView } from '../../operations/workflow-view.ts';
 

@@ -1,6 +1,6 @@
-import type { RecordedAction } from '../../db/operator-actions.ts';
-import type { LimitOverride, PoolControl } from '../../db/pool-controls.ts';
-import type { StuckJob } from '../../db/stuck-jobs.ts';
+import type { RecordedAction } from '../../db/control/operator-actions.ts';
+import type { LimitOverride, PoolControl } from '../../db/control/pool-controls.ts';
+import type { StuckJob } from '../../db/stuck/stuck-jobs.ts';
 import type { Pause } from '../../domain/control.ts';
 import { adviceOf } from '../../domain/stuck-advice.ts';
 

@@ -1,5 +1,5 @@
 import type { Express } from 'express';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import type { AppDeps } from '../deps.ts';
 import { readJsonBytes } from '../input/read-body.ts';
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pauseKinds } from '../../domain/control.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { oneLinePattern } from '../../domain/one-line.ts';
 import { stuckCauses } from '../../domain/stuck.ts';
 

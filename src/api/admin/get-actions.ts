@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import { listActions } from '../../db/operator-actions.ts';
-import { limits } from '../../domain/limits.ts';
+import { listActions } from '../../db/control/operator-actions.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { parsed } from '../schemas.ts';
 import { actionObject, listObject } from './admin-objects.ts';

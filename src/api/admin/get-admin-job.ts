@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { showAccount } from '../../operations/show-account.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { videoNotFound } from '../job-path.ts';

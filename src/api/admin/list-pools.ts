@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import { readPoolControls } from '../../db/pool-controls.ts';
-import { limits } from '../../domain/limits.ts';
+import { readPoolControls } from '../../db/control/pool-controls.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { listObject, poolObject } from './admin-objects.ts';
 import type { OperatorDeps } from './operator-deps.ts';

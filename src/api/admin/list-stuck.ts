@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import { findStuckJobs } from '../../db/stuck-jobs.ts';
-import { limits } from '../../domain/limits.ts';
+import { findStuckJobs } from '../../db/stuck/stuck-jobs.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { parsed } from '../schemas.ts';
 import { listObject, stuckJobObject } from './admin-objects.ts';

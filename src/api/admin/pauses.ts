@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import { listPauses, pauseSubject, resumeSubject } from '../../db/pauses.ts';
-import { limits } from '../../domain/limits.ts';
+import { listPauses, pauseSubject, resumeSubject } from '../../db/control/pauses.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { jsonFieldsOf } from '../input/read-body.ts';
 import { fieldProblem } from '../problems/problem.ts';

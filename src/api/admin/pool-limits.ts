@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import { clearLimits, overrideLimits } from '../../db/limit-overrides.ts';
-import { limits } from '../../domain/limits.ts';
+import { clearLimits, overrideLimits } from '../../db/control/limit-overrides.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { jsonFieldsOf } from '../input/read-body.ts';
 import { parsed } from '../schemas.ts';

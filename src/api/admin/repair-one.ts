@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import { repairJob } from '../../operations/repair-job.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { jsonFieldsOf } from '../input/read-body.ts';
 import { parsed } from '../schemas.ts';

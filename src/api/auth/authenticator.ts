@@ -1,7 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { findTenantLimits, findTenantsOfJobs } from '../../db/tenants.ts';
-import { limits } from '../../domain/limits.ts';
+import { findTenantLimits, findTenantsOfJobs } from '../../db/tenants/tenants.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { noTenantLimits, scopes, type TenantLimits } from '../../domain/tenant.ts';
 import { parseApiKey } from './api-key.ts';
 import { type CachedLookup, createCachedLookup } from './cached-lookup.ts';

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { isJobId, type JobId } from '../../domain/job.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 
 /** What a client token allows: to follow this job, and to fetch its video, until then. */
 export interface ClientPermission {

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
-import { type ActiveKey, findActiveKeys, noteKeysUsed } from '../../db/api-keys.ts';
+import { type ActiveKey, findActiveKeys, noteKeysUsed } from '../../db/tenants/api-keys.ts';
 import type { Database } from '../../db/pool.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { type ApiKey, secretSha256 } from './api-key.ts';
 import { createCachedLookup } from './cached-lookup.ts';
 import type { Caller } from './caller.ts';

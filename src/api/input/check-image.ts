@@ -1,5 +1,5 @@
 import sharp, { type Metadata } from 'sharp';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { type PictureType, pictureTypeOf } from '../../domain/picture.ts';
 import { fieldProblem, type Problem } from '../problems/problem.ts';
 import { imageTooLarge } from './read-multipart.ts';

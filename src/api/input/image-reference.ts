@@ -1,4 +1,4 @@
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { callerUrlPolicy, checkUrl, HostileUrlError } from '../../providers/hostile-url.ts';
 import { fieldProblem } from '../problems/problem.ts';
 import { isObject } from './read-json.ts';

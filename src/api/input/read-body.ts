@@ -4,7 +4,7 @@ import { fieldProblem, Problem } from '../problems/problem.ts';
 import { jsonWithImageBytesMax, parseJsonObject, tooLarge } from './read-json.ts';
 import { readMultipart } from './read-multipart.ts';
 import { type SplitBody, splitImage } from './image-reference.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { findTextFault } from './text-check.ts';
 
 /** Reads a body of JSON as bytes: it is measured before anybody parses it. */

@@ -1,4 +1,4 @@
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { measureJson } from './measure-json.ts';
 import { fieldProblem, Problem } from '../problems/problem.ts';
 

@@ -1,6 +1,6 @@
 import type { Database } from '../../db/pool.ts';
-import { insertUploads, type NewUpload } from '../../db/uploads.ts';
-import { limits } from '../../domain/limits.ts';
+import { insertUploads, type NewUpload } from '../../db/jobs/uploads.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { type Batcher, createBatcher } from '../accept/accept-batcher.ts';
 import { acceptPace } from '../accept/accept-pace.ts';
 import { problemOfBatch } from '../accept/batch-problem.ts';

@@ -1,6 +1,6 @@
 import type { PictureType } from '../../domain/picture.ts';
-import { limits } from '../../domain/limits.ts';
-import { findOwnUpload, type Upload } from '../../db/uploads.ts';
+import { limits } from '../../domain/limits/limits.ts';
+import { findOwnUpload, type Upload } from '../../db/jobs/uploads.ts';
 import type { ReadObject } from '../../storage/read-object.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { imageProblem, inspectImage } from './check-image.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { nextInFlightLimit } from '../../domain/in-flight-limit.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { onLongLived } from './long-lived.ts';
 import { watchLoopLag } from './loop-lag.ts';
 import { bodyOfProblem, Problem } from '../problems/problem.ts';

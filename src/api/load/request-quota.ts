@@ -1,5 +1,5 @@
-import type { RequestLease, RequestLeaseWish } from '../../db/rates.ts';
-import { limits } from '../../domain/limits.ts';
+import type { RequestLease, RequestLeaseWish } from '../../db/tenants/rates.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { within } from '../database-wait.ts';
 
 /** What a tenant has left of its minute, after the request that asks. */

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 
 /**
  * Lets pages of any origin send to a URL that carries its own permission. No cookie and no key goes along, so a page can

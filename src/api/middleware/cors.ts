@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 
 const methods = 'GET, HEAD, POST, PATCH, DELETE';
 

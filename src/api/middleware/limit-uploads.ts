@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import type { ByteBudget } from '../input/byte-budget.ts';
 import { jsonWithImageBytesMax } from '../input/read-json.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import {
   actionsQuerySchema,
   bulkRepairSchema,

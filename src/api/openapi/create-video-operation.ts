@@ -1,6 +1,6 @@
 import type { ZodContentObject } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { videoWishSchema } from '../schemas.ts';
 import type { Operation } from './operation.ts';
 import { acceptedVideoSchema } from './video-schemas.ts';

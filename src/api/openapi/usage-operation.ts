@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { usageGroups } from '../../db/usage.ts';
+import { usageGroups } from '../../db/tenants/usage.ts';
 import { usageQuerySchema } from '../routes/get-usage.ts';
 import type { Operation } from './operation.ts';
 

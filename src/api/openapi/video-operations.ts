@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { createVideoOperation } from './create-video-operation.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { listQuerySchema } from '../routes/list-videos.ts';
 import type { Operation } from './operation.ts';
 import {

@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import type { Logger } from 'pino';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { type ProblemCode, problemKinds } from './problem-kinds.ts';
 import { redactUrl } from '../auth/redact-url.ts';
 

@@ -1,4 +1,4 @@
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 
 /** Reads single things, those of many requests in one statement. */
 export interface BatchReader<Asked, Found> {

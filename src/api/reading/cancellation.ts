@@ -1,4 +1,4 @@
-import type { LiveAttempts } from '../../db/cancel.ts';
+import type { LiveAttempts } from '../../db/jobs/cancel.ts';
 import type { JobPhase } from '../../domain/job.ts';
 import { usdOf } from './video-object.ts';
 

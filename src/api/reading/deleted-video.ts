@@ -1,4 +1,4 @@
-import type { Receipt, ReceiptAttempt } from '../../db/erase.ts';
+import type { Receipt, ReceiptAttempt } from '../../db/retention/erase.ts';
 import type { JobId } from '../../domain/job.ts';
 import { usdOf } from './video-object.ts';
 

@@ -1,4 +1,4 @@
-import { findJob, type JobView } from '../../db/read-jobs.ts';
+import { findJob, type JobView } from '../../db/jobs/read-jobs.ts';
 import type { JobId, OwnedJob } from '../../domain/job.ts';
 import type { DatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';

@@ -1,7 +1,7 @@
-import { findOwnJobs } from '../../db/list-jobs.ts';
-import { findPlaces, type WaitingPlace } from '../../db/place.ts';
+import { findOwnJobs } from '../../db/jobs/list-jobs.ts';
+import { findPlaces, type WaitingPlace } from '../../db/scheduler/place.ts';
 import type { Database } from '../../db/pool.ts';
-import type { JobView } from '../../db/read-jobs.ts';
+import type { JobView } from '../../db/jobs/read-jobs.ts';
 import type { JobId, OwnedJob } from '../../domain/job.ts';
 import { type BatchReader, createBatchReader } from './batch-reader.ts';
 

@@ -1,6 +1,6 @@
-import { readLine, type StoredLine } from '../../db/line.ts';
+import { readLine, type StoredLine } from '../../db/scheduler/line.ts';
 import type { Database } from '../../db/pool.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { within } from '../database-wait.ts';
 
 /** The lines of pools as they were a moment ago, read when somebody asks for a place in them. */

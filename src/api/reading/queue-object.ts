@@ -1,5 +1,5 @@
-import { ownReasons, type StoredLine, type StoredLineTarget } from '../../db/line.ts';
-import type { WaitingPlace } from '../../db/place.ts';
+import { ownReasons, type StoredLine, type StoredLineTarget } from '../../db/scheduler/line.ts';
+import type { WaitingPlace } from '../../db/scheduler/place.ts';
 import { type DrainForecast, etaMsOf, forecastDrain } from '../../domain/drain.ts';
 import { durationAt, type DurationSketch, lengthened, readDurations, readOverhead } from '../../domain/durations.ts';
 import { type Observed, observedOf } from '../../domain/pace.ts';

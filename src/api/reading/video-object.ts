@@ -1,4 +1,4 @@
-import type { AssetView, JobView } from '../../db/read-jobs.ts';
+import type { AssetView, JobView } from '../../db/jobs/read-jobs.ts';
 import { sentenceOf } from '../../domain/failure.ts';
 import type { JobId } from '../../domain/job.ts';
 import { progressPercent } from '../../domain/progress.ts';

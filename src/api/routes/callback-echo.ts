@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { answerEcho } from '../../operations/callback-echo.ts';
 import { createLimiter } from '../check-limiter.ts';
 import { beginDatabaseWait } from '../database-wait.ts';

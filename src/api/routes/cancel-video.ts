@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { findLiveAttempts, requestCancel } from '../../db/cancel.ts';
+import { findLiveAttempts, requestCancel } from '../../db/jobs/cancel.ts';
 import { cancellationOf } from '../reading/cancellation.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { changeEndpoint } from '../../db/webhook-endpoints.ts';
+import { changeEndpoint } from '../../db/webhooks/endpoints.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import { jsonFieldsOf } from '../input/read-body.ts';

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { uploadKey } from '../../storage/input-keys.ts';
 import type { UploadLink } from '../../storage/object-store.ts';
 import { callerOf } from '../auth/caller.ts';

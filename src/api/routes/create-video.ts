@@ -1,5 +1,5 @@
 import type { RequestHandler, Response } from 'express';
-import type { NewJob, StandingJob } from '../../db/accept.ts';
+import type { NewJob, StandingJob } from '../../db/jobs/accept.ts';
 import { retryAfterSeconds } from '../../domain/progress.ts';
 import type { VideoRequest } from '../../domain/video-request.ts';
 import type { AcceptOutcome, Acceptor } from '../accept/accept-jobs.ts';

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import { insertEndpoint } from '../../db/webhook-endpoints.ts';
-import { limits } from '../../domain/limits.ts';
+import { insertEndpoint } from '../../db/webhooks/endpoints.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { newSecret } from '../../webhooks/signature.ts';
 import { callerOf } from '../auth/caller.ts';
 import { beginDatabaseWait } from '../database-wait.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RequestHandler } from 'express';
-import { eraseJob, findReceipt, type Receipt } from '../../db/erase.ts';
+import { eraseJob, findReceipt, type Receipt } from '../../db/retention/erase.ts';
 import type { OwnedJob } from '../../domain/job.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { deletedVideo } from '../reading/deleted-video.ts';
 import type { AppDeps } from '../deps.ts';

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { deleteEndpoint } from '../../db/webhook-endpoints.ts';
+import { deleteEndpoint } from '../../db/webhooks/endpoints.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import { endpointNotFound, ownedEndpointOf } from '../webhooks/webhook-request.ts';

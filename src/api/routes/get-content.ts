@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
-import { type AssetView, findOutput, type JobOutput } from '../../db/read-jobs.ts';
-import { limits } from '../../domain/limits.ts';
+import { type AssetView, findOutput, type JobOutput } from '../../db/jobs/read-jobs.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import type { ByteRange, ObjectLinks, OpenedObject } from '../../storage/object-store.ts';
 import { closeObject } from '../../storage/read-object.ts';
 import { rangeOf } from '../reading/content-range.ts';

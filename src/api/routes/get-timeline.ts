@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import { type AttemptView, listAttempts, listEvents } from '../../db/read-jobs.ts';
-import { findStuckJobs, type StuckJob } from '../../db/stuck-jobs.ts';
+import { type AttemptView, listAttempts, listEvents } from '../../db/jobs/read-jobs.ts';
+import { findStuckJobs, type StuckJob } from '../../db/stuck/stuck-jobs.ts';
 import type { JobId } from '../../domain/job.ts';
 import { sentenceOfCause } from '../../domain/stuck-advice.ts';
 import { beginDatabaseWait, within } from '../database-wait.ts';

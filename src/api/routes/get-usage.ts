@@ -1,7 +1,14 @@
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { type BudgetView, readUsage, type Usage, usageGroups, type UsageQuery, type UsageRow } from '../../db/usage.ts';
-import { limits } from '../../domain/limits.ts';
+import {
+  type BudgetView,
+  readUsage,
+  type Usage,
+  usageGroups,
+  type UsageQuery,
+  type UsageRow,
+} from '../../db/tenants/usage.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { callerOf } from '../auth/caller.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { findEndpoint } from '../../db/webhook-endpoints.ts';
+import { findEndpoint } from '../../db/webhooks/endpoints.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import { endpointObject } from '../webhooks/webhook-objects.ts';

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { findTenantSecret } from '../../db/webhook-secrets.ts';
+import { findTenantSecret } from '../../db/webhooks/secrets.ts';
 import { callerOf } from '../auth/caller.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';

@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { listJobs } from '../../db/list-jobs.ts';
-import type { JobView } from '../../db/read-jobs.ts';
+import { listJobs } from '../../db/jobs/list-jobs.ts';
+import type { JobView } from '../../db/jobs/read-jobs.ts';
 import { isJobId, type JobId } from '../../domain/job.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { callerOf } from '../auth/caller.ts';
 import type { Cursors, CursorScope, CursorSeal } from '../streams/cursors.ts';
 import { beginDatabaseWait } from '../database-wait.ts';

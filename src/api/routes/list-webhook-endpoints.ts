@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { listEndpoints } from '../../db/webhook-endpoints.ts';
+import { listEndpoints } from '../../db/webhooks/endpoints.ts';
 import { callerOf } from '../auth/caller.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import express, { type Request, type RequestHandler, Router } from 'express';
 import { z } from 'zod';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { PayloadKeyError } from '../../operations/payload-codec.ts';
 
 export interface CodecDeps {

@@ -6,11 +6,11 @@ import {
   isKnownAttempt,
   receiveCallback,
   requestCheck,
-} from '../../db/callbacks.ts';
-import { noteReading, type ReadingKind } from '../../db/callback-readings.ts';
-import { noteOrphan } from '../../db/orphans.ts';
+} from '../../db/mailbox/callbacks.ts';
+import { noteReading, type ReadingKind } from '../../db/mailbox/callback-readings.ts';
+import { noteOrphan } from '../../db/retention/orphans.ts';
 import { isJobId } from '../../domain/job.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { type CallbackReading, endOf } from '../../providers/provider.ts';
 import { createLimiter, type Limiter } from '../check-limiter.ts';
 import { beginDatabaseWait } from '../database-wait.ts';

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from 'express';
-import { findUpload, type Upload } from '../../db/uploads.ts';
-import { limits } from '../../domain/limits.ts';
+import { findUpload, type Upload } from '../../db/jobs/uploads.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { contentTypeOf } from '../../storage/object-store.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';

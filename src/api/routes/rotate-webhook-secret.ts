@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
-import { rotateEndpointSecret } from '../../db/webhook-endpoints.ts';
-import { rotateTenantSecret } from '../../db/webhook-secrets.ts';
-import { limits } from '../../domain/limits.ts';
+import { rotateEndpointSecret } from '../../db/webhooks/endpoints.ts';
+import { rotateTenantSecret } from '../../db/webhooks/secrets.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { newSecret } from '../../webhooks/signature.ts';
 import { ownerOf } from '../../webhooks/try-delivery.ts';
 import { callerOf } from '../auth/caller.ts';

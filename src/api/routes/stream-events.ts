@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import type { TenantEvent } from '../../db/events.ts';
+import type { TenantEvent } from '../../db/jobs/events.ts';
 import { callerOf } from '../auth/caller.ts';
 import { answeredOrLeft, beginDatabaseWait } from '../database-wait.ts';
 import { loadEventCursors } from '../streams/event-cursors.ts';

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { isJobId, type OwnedJob } from '../../domain/job.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { callerOf } from '../auth/caller.ts';
 import { answeredOrLeft, beginDatabaseWait } from '../database-wait.ts';
 import { loadEventCursors } from '../streams/event-cursors.ts';

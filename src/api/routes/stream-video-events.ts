@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express';
-import type { JobEvent } from '../../db/read-jobs.ts';
+import type { JobEvent } from '../../db/jobs/read-jobs.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { followJob } from '../streams/follow-job.ts';
 import { ownedJobOf } from '../job-path.ts';

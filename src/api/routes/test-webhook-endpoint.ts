@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
-import { findEndpoint, type Owned } from '../../db/webhook-endpoints.ts';
-import { insertTest } from '../../db/webhook-log.ts';
-import { limits } from '../../domain/limits.ts';
+import { findEndpoint, type Owned } from '../../db/webhooks/endpoints.ts';
+import { insertTest } from '../../db/webhooks/log.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { SealError } from '../../webhooks/secret-box.ts';
 import { tryDelivery, type MadeTry } from '../../webhooks/try-delivery.ts';
 import { boundedDatabase } from '../bounded-database.ts';

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import { findEndpoint } from '../../db/webhook-endpoints.ts';
-import { findDelivery, listDeliveries, listTries, repeatDelivery } from '../../db/webhook-log.ts';
+import { findEndpoint } from '../../db/webhooks/endpoints.ts';
+import { findDelivery, listDeliveries, listTries, repeatDelivery } from '../../db/webhooks/log.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import { Problem } from '../problems/problem.ts';

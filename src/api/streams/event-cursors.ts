@@ -1,4 +1,4 @@
-import { type EventPosition, isToCome } from '../../db/events.ts';
+import { type EventPosition, isToCome } from '../../db/jobs/events.ts';
 import type { Database } from '../../db/pool.ts';
 import { isJobId } from '../../domain/job.ts';
 import type { Cursors } from './cursors.ts';

@@ -1,6 +1,6 @@
-import { listEventsOfJob } from '../../db/events.ts';
+import { listEventsOfJob } from '../../db/jobs/events.ts';
 import type { Database } from '../../db/pool.ts';
-import type { JobEvent } from '../../db/read-jobs.ts';
+import type { JobEvent } from '../../db/jobs/read-jobs.ts';
 import { isFinal, type OwnedJob } from '../../domain/job.ts';
 import { answeredOrLeft, type DatabaseWait } from '../database-wait.ts';
 import { digestOf } from '../reading/entity-tag.ts';

@@ -1,6 +1,6 @@
-import { comparePositions, type EventPosition, readEventsAfter, type TenantEvent } from '../../db/events.ts';
+import { comparePositions, type EventPosition, readEventsAfter, type TenantEvent } from '../../db/jobs/events.ts';
 import type { Database } from '../../db/pool.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import type { Tail } from './tail.ts';
 
 /** Where the events of a tenant are told. */

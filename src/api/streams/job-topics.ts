@@ -1,5 +1,5 @@
-import type { TenantEvent } from '../../db/events.ts';
-import type { JobEvent } from '../../db/read-jobs.ts';
+import type { TenantEvent } from '../../db/jobs/events.ts';
+import type { JobEvent } from '../../db/jobs/read-jobs.ts';
 import type { JobId, OwnedJob } from '../../domain/job.ts';
 import { createSnapshots, type ReadSnapshot, type Snapshot } from './snapshots.ts';
 import type { Following, Tail } from './tail.ts';

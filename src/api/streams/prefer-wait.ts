@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import { isFinal, type OwnedJob } from '../../domain/job.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import type { JobTopics } from './job-topics.ts';
 import { Problem } from '../problems/problem.ts';
 import type { Streams } from './streams.ts';

@@ -1,4 +1,4 @@
-import { findJobs } from '../../db/list-jobs.ts';
+import { findJobs } from '../../db/jobs/list-jobs.ts';
 import type { JobId } from '../../domain/job.ts';
 import { beginDatabaseWait } from '../database-wait.ts';
 import { digestOf } from '../reading/entity-tag.ts';

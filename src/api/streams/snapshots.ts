@@ -1,5 +1,5 @@
 import type { JobId } from '../../domain/job.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { createAlarm } from './alarm.ts';
 import type { VideoObject } from '../reading/video-object.ts';
 

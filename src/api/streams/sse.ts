@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { drainedOrClosed } from './drained-or-closed.ts';
 import { type OpenStream, retryMs } from './streams.ts';
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { findUrlSecret } from '../../db/signing-keys.ts';
+import { findUrlSecret } from '../../db/tenants/signing-keys.ts';
 import type { Database } from '../../db/pool.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import { createCursors, type Cursors } from './cursors.ts';

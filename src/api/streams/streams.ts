@@ -1,5 +1,5 @@
 import type { JobId } from '../../domain/job.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { Problem, temporaryProblem } from '../problems/problem.ts';
 
 /** One reader's connection, whatever it speaks. */

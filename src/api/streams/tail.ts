@@ -5,9 +5,9 @@ import {
   readEventsAfter,
   type TenantEvent,
   type TenantPosition,
-} from '../../db/events.ts';
+} from '../../db/jobs/events.ts';
 import type { Database } from '../../db/pool.ts';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { createAlarm } from './alarm.ts';
 import { within } from '../database-wait.ts';
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { drainedOrClosed } from './drained-or-closed.ts';
 import type { SseSettings } from './sse.ts';
 import type { OpenStream } from './streams.ts';

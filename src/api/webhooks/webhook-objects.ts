@@ -1,6 +1,6 @@
-import type { EndpointView } from '../../db/webhook-endpoints.ts';
-import type { DeliveryView, TryView } from '../../db/webhook-log.ts';
-import type { SecretView } from '../../db/webhook-secrets.ts';
+import type { EndpointView } from '../../db/webhooks/endpoints.ts';
+import type { DeliveryView, TryView } from '../../db/webhooks/log.ts';
+import type { SecretView } from '../../db/webhooks/secrets.ts';
 import type { MadeTry } from '../../webhooks/try-delivery.ts';
 
 /** An endpoint as the API shows it. `secret` is there when it was made just now, and never again. */

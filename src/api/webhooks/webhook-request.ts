@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import type { Owned } from '../../db/webhook-endpoints.ts';
+import type { Owned } from '../../db/webhooks/endpoints.ts';
 import { checkUrl, HostileUrlError, type UrlPolicy } from '../../providers/hostile-url.ts';
 import { callerOf } from '../auth/caller.ts';
 import { newUuid } from '../new-uuid.ts';

@@ -1,4 +1,4 @@
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { createHttp } from '../http.ts';
 import { vendorUrlPolicy } from '../hostile-url.ts';
 import { createRemoteFiles, type RemoteFiles } from '../remote-file.ts';

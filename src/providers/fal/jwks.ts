@@ -2,7 +2,7 @@ import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 
 import { z } from 'zod';
 
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { HttpError, type Http } from '../http.ts';
 import { parseJson } from '../wire-values.ts';
 

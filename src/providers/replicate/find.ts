@@ -1,4 +1,4 @@
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import type { FindQuery, FoundOperation } from '../provider.ts';
 import { refuseNone, searchList, type ListPage } from '../search-list.ts';
 import { ask, type VendorClient } from '../vendor-client.ts';

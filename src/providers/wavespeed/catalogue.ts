@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { limits } from '../../domain/limits.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { createHttp } from '../http.ts';
 import type { ProviderSettings } from '../settings.ts';
 import type { VendorCatalogue, VendorField, VendorModel } from '../vendor-catalogue.ts';

@@ -6,8 +6,8 @@ import { acceptWithImage, type InputImage } from '../../../src/api/accept/accept
 import type { DatabaseWait } from '../../../src/api/database-wait.ts';
 import { Problem } from '../../../src/api/problems/problem.ts';
 import type { UploadKeeper } from '../../../src/api/input/upload-keeper.ts';
-import type { NewJob } from '../../../src/db/accept.ts';
-import type { NewUpload } from '../../../src/db/uploads.ts';
+import type { NewJob } from '../../../src/db/jobs/accept.ts';
+import type { NewUpload } from '../../../src/db/jobs/uploads.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';
 import { target } from '../api-bench.ts';
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findStandingJobs, insertJobs } from '../../../src/db/accept.ts';
-import { deleteOldKeys } from '../../../src/db/sweep.ts';
-import { limits } from '../../../src/domain/limits.ts';
+import { findStandingJobs, insertJobs } from '../../../src/db/jobs/accept.ts';
+import { deleteOldKeys } from '../../../src/db/jobs/sweep.ts';
+import { limits } from '../../../src/domain/limits/limits.ts';
 import { intercept } from '../../db/intercept.ts';
 import { until } from '../../support/until.ts';
 import { type ApiBench, openApiBench, target } from '../api-bench.ts';

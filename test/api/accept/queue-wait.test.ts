@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createWaitGate, type Waiter } from '../../../src/api/accept/queue-wait.ts';
 import { Problem } from '../../../src/api/problems/problem.ts';
-import type { StoredLine } from '../../../src/db/line.ts';
+import type { StoredLine } from '../../../src/db/scheduler/line.ts';
 import { target } from '../api-bench.ts';
 
 /** A line of one tenant without users, served by one slot: a video takes a minute. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type CachedLookup, createCachedLookup } from '../../../src/api/auth/cached-lookup.ts';
 import { Problem } from '../../../src/api/problems/problem.ts';
-import { limits } from '../../../src/domain/limits.ts';
+import { limits } from '../../../src/domain/limits/limits.ts';
 import { until } from '../../support/until.ts';
 
 interface Bench {

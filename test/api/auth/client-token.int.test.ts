@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createClientTokens } from '../../../src/api/auth/client-token.ts';
-import { findClientTokenSecret } from '../../../src/db/signing-keys.ts';
+import { findClientTokenSecret } from '../../../src/db/tenants/signing-keys.ts';
 import { intercept } from '../../db/intercept.ts';
 import { type ApiBench, beginAttempt, completeJob, openApiBench } from '../api-bench.ts';
 import { makeTenant, type TestKey } from '../make-tenant.ts';

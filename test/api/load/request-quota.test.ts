@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createRequestQuota } from '../../../src/api/load/request-quota.ts';
-import type { RequestLease, RequestLeaseWish } from '../../../src/db/rates.ts';
+import type { RequestLease, RequestLeaseWish } from '../../../src/db/tenants/rates.ts';
 
 /** The row that all processes share, in a few lines: so many in all, and none comes back. */
 function openShared(total: number) {

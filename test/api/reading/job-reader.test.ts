@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createJobReader } from '../../../src/api/reading/job-reader.ts';
 import type { Database } from '../../../src/db/pool.ts';
-import { limits } from '../../../src/domain/limits.ts';
+import { limits } from '../../../src/domain/limits/limits.ts';
 
 interface Statement {
   readonly ids: readonly string[];

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createCursors } from '../../../src/api/streams/cursors.ts';
-import { findUrlSecret } from '../../../src/db/signing-keys.ts';
+import { findUrlSecret } from '../../../src/db/tenants/signing-keys.ts';
 import { until } from '../../support/until.ts';
 import { type ApiBench, openApiBench } from '../api-bench.ts';
 import { openSse, type SseReader } from '../sse-client.ts';

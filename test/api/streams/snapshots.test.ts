@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createSnapshots, type Snapshot, type SnapshotsRead } from '../../../src/api/streams/snapshots.ts';
-import { limits } from '../../../src/domain/limits.ts';
+import { limits } from '../../../src/domain/limits/limits.ts';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());

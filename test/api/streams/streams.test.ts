@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Problem } from '../../../src/api/problems/problem.ts';
 import { createStreams, type OpenStream, type StreamEnd } from '../../../src/api/streams/streams.ts';
-import { limits } from '../../../src/domain/limits.ts';
+import { limits } from '../../../src/domain/limits/limits.ts';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());

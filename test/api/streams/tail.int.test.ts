@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createJobTopics, type JobFollower } from '../../../src/api/streams/job-topics.ts';
 import { createTail, type Tail } from '../../../src/api/streams/tail.ts';
-import type { TenantEvent } from '../../../src/db/events.ts';
-import type { JobEvent } from '../../../src/db/read-jobs.ts';
-import { limits } from '../../../src/domain/limits.ts';
+import type { TenantEvent } from '../../../src/db/jobs/events.ts';
+import type { JobEvent } from '../../../src/db/jobs/read-jobs.ts';
+import { limits } from '../../../src/domain/limits/limits.ts';
 import { until } from '../../support/until.ts';
 import { type ApiBench, openApiBench } from '../api-bench.ts';
 

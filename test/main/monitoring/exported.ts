@@ -6,10 +6,10 @@ import { z } from 'zod';
 import { createAdmission } from '../../../src/api/load/admission.ts';
 import { createApiMetrics, registerAdmissionMetrics } from '../../../src/api/metrics.ts';
 import { createPool } from '../../../src/db/pool.ts';
-import { registerCapacityMetrics } from '../../../src/main/capacity-metrics.ts';
-import '../../../src/main/metrics.ts';
-import { registerProcessMetrics } from '../../../src/main/process-metrics.ts';
-import { registerStuckMetrics } from '../../../src/main/stuck-metrics.ts';
+import { registerCapacityMetrics } from '../../../src/main/metrics/capacity-metrics.ts';
+import '../../../src/main/metrics/metrics.ts';
+import { registerProcessMetrics } from '../../../src/main/metrics/process-metrics.ts';
+import { registerStuckMetrics } from '../../../src/main/metrics/stuck-metrics.ts';
 
 /** What a worker's SDK told once: see test/end-to-end/monitoring.e2e.test.ts. */
 export const recordedPath = join(import.meta.dirname, 'worker-metrics.json');

@@ -5,7 +5,7 @@ import type { BreakerState } from '../../../src/domain/breaker.ts';
 import { breakerNames } from '../../../src/domain/target-health.ts';
 import { stuckCauses } from '../../../src/domain/stuck.ts';
 import type { Repair } from '../../../src/dispatch/reconciler.ts';
-import type { Resolution } from '../../../src/db/unknown-attempts.ts';
+import type { Resolution } from '../../../src/db/ledger/unknown-attempts.ts';
 import { recordedMetrics } from './exported.ts';
 
 const breakerStates: Readonly<Record<BreakerState, true>> = { closed: true, open: true, half_open: true };

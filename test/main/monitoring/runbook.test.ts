@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { searchAttributeTypes } from '../../../src/contracts/search-attributes.ts';
 import { stuckCauses } from '../../../src/domain/stuck.ts';
 import { adviceOf } from '../../../src/domain/stuck-advice.ts';
-import { ops } from '../../../src/main/ops.ts';
+import { ops } from '../../../src/main/ops/ops.ts';
 import { commands } from '../../deploy/commands.ts';
 import { readExported } from './exported.ts';
 import { familyOf } from './exposition.ts';
@@ -37,10 +37,12 @@ const typed: readonly string[] = [
   ...new Set([...page.matchAll(/npm run [^\n`]+/g)].map(([command]) => command.trim())),
 ];
 
-/** From the tables that `parseArgs` is given, in the files of the command. */
+/** From the tables that `parseArgs` is given, in the command's folder or in the file of its name. */
 function optionsOf(name: string): readonly string[] {
   const directory = join(docs, '../src/main');
-  const files = readdirSync(directory).filter((file) => file.startsWith(name));
+  const files = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.ts') && (dirname(file) === name || basename(file) === `${name}.ts`),
+  );
   const text = files.map((file) => readFileSync(join(directory, file), 'utf8')).join('\n');
   return [...text.matchAll(/^ {2}'?([a-z-]+)'?: \{ type: '(?:string|boolean)'/gm)].map(([, option = '']) => option);
 }
