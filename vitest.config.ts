@@ -12,7 +12,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.{int,e2e,sim,contract}.test.ts'], maxWorkers: 2, isolate: false },
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.{int,e2e,sim,contract}.test.ts'],
+          maxWorkers: 2,
+          isolate: false,
+        },
       },
       {
         extends: true,
@@ -26,6 +32,9 @@ export default defineConfig({
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          // As many on every machine: what files do to each other side by side is to be seen on the smallest one.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -37,6 +46,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -46,6 +56,7 @@ export default defineConfig({
           include: ['test/contract/**/*.contract.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
           hookTimeout: 120_000,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

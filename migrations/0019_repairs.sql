@@ -11,6 +11,7 @@
 --   kept       a video of the job is ours already;
 --   exhausted  it has had as many attempts as one may;
 --   too_dear   another one at `p_target` would cost more than the job may, as queue_attempt has it;
+--   no_budget  a copy would be given up, and the budgets leave no room for another video: it would wait for them in vain;
 --   job_final  nothing is left to repair.
 -- `by_ms` is by how much the run deadline moved, and `ends_at` the moment by which the job has to be begun, or to end, now.
 CREATE FUNCTION note_repair(
@@ -106,18 +107,55 @@ BEGIN
   ELSIF (SELECT max(a.attempt) FROM attempts a WHERE a.job = p_job) >= p_attempts_max THEN
     RETURN 'exhausted';
   END IF;
-  SELECT (jobs.route -> p_target ->> 'priceUsdMicros')::bigint, cost_room(p_job),
-         EXISTS (SELECT 1 FROM tenants WHERE tenants.id = jobs.tenant
-                   AND (day_budget_usd_micros IS NOT NULL OR month_budget_usd_micros IS NOT NULL))
+  SELECT (jobs.route -> p_target ->> 'priceUsdMicros')::bigint, cost_room(p_job), is_capped() OR EXISTS (
+           SELECT 1 FROM tenants WHERE tenants.id = jobs.tenant
+             AND (day_budget_usd_micros IS NOT NULL OR month_budget_usd_micros IS NOT NULL))
   INTO price, room, bound FROM jobs WHERE jobs.id = p_job;
   SELECT coalesce(sum(p.price_usd_micros), 0)::bigint INTO unsent FROM permits p
   WHERE cardinality(p_copies) > 0 AND p.job = p_job
     AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = p.job AND a.attempt = p.attempt);
   IF price > room + unsent OR (price IS NULL AND bound) THEN
     RETURN 'too_dear';
+  ELSIF cardinality(p_copies) > 0 AND price > budget_room(p_job) THEN
+    RETURN 'no_budget';
   END IF;
   RETURN NULL;
 END $$;
+
+-- Whether all jobs together may spend no more than the operator's cap. It can't be kept without a price.
+CREATE FUNCTION is_capped() RETURNS boolean
+LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT 1 FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL)
+$$;
+
+-- What one more attempt of a job may cost by the budgets of its tenant and by the cap of all, with what is reserved for it,
+-- and what was not sent withdrawn. Null: as much as it likes. Read, and not held, for their locks come before the job's: whoever
+-- is faster takes the room, and then it waits.
+CREATE FUNCTION budget_room(p_job job_id) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+  WITH unsent AS (
+    SELECT coalesce(sum(reserved_usd_micros), 0)::bigint AS reserved, coalesce(sum(price_usd_micros), 0)::bigint AS price
+    FROM permits WHERE job = p_job AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = p_job AND a.attempt = permits.attempt)
+  ), committed AS (
+    SELECT its.period, coalesce(spending.committed_usd_micros, 0) AS usd_micros
+    FROM jobs CROSS JOIN LATERAL (VALUES
+      ('day', budget_day(jobs.accepted_at)),
+      ('month', date_trunc('month', budget_day(jobs.accepted_at)::timestamp)::date)) AS its(period, starts_on)
+    LEFT JOIN spending ON spending.tenant = jobs.tenant AND spending.period = its.period COLLATE "C"
+      AND spending.starts_on = its.starts_on
+    WHERE jobs.id = p_job
+  )
+  SELECT least(
+    coalesce(jobs.held_usd_micros, 0) + unsent.reserved
+      + coalesce((SELECT sum(reserved_usd_micros)::bigint FROM tickets WHERE job = p_job), 0)
+      + least(tenants.day_budget_usd_micros - (SELECT usd_micros FROM committed WHERE period = 'day'),
+              tenants.month_budget_usd_micros - (SELECT usd_micros FROM committed WHERE period = 'month')),
+    unsent.price + (SELECT cap_usd_micros - committed_usd_micros
+                      + coalesce((SELECT sum(usd_micros)::bigint FROM refunds WHERE budget = 'global'), 0)
+                    FROM budgets WHERE id = 'global'))
+  FROM jobs CROSS JOIN unsent LEFT JOIN tenants ON tenants.id = jobs.tenant
+  WHERE jobs.id = p_job
+$$;
 
 -- The ticket of a job goes to another target of its route because an operator says so, out of its pause if it has one, under
 -- the lock of the line that it leaves. What the target asks beyond what is reserved is reserved at once, as when a ticket is
@@ -158,7 +196,7 @@ BEGIN
   END IF;
 
   price := (goal ->> 'priceUsdMicros')::bigint;
-  IF price > cost_room(p_job) OR (price IS NULL AND held > 0) THEN
+  IF price > cost_room(p_job) OR (price IS NULL AND (held > 0 OR is_capped())) THEN
     RETURN 'too_dear';
   END IF;
   missing := CASE WHEN held > 0 THEN greatest(0, price - coalesce(ticket.reserved_usd_micros, 0)) ELSE 0 END;

@@ -8,12 +8,6 @@ ALTER TABLE tickets
   ADD COLUMN waiting_since timestamptz NOT NULL DEFAULT now(),
   -- What its workflow was last told of why it waits: what the provider says to its line. Null: that it is full.
   ADD COLUMN told_refusal text;
--- Few at any time: of those alone it has to be told that their line is only full again.
--- Reviewed (index): it reads who waits now, a million in seconds, and finds none.
-CREATE INDEX told_tickets ON tickets (job) WHERE told_refusal IS NOT NULL;
--- Further attempts of jobs that have a workflow, which is told what the provider says to their line.
--- Reviewed (index): a shard of the line, since few fail and wait again.
-CREATE INDEX retries_in_line ON tickets (pool, target_name) WHERE kind = 'retry';
 
 ALTER TABLE attempts
   -- When a poll last found it queued at the provider itself: its patience counts from there.

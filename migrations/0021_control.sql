@@ -52,8 +52,6 @@ $$;
 -- Flows of a tenant that is paused are out of their line (`active` is false), so that nobody has to look past them, and save up
 -- nothing meanwhile. When the pause is over they come back as arrivals do. Written under the pool's lock, as flows are.
 ALTER TABLE flows ADD COLUMN held boolean NOT NULL DEFAULT false;
--- Reviewed (index): it reads the users who wait now, a million in seconds, and finds none.
-CREATE INDEX held_flows ON flows (pool, tenant) WHERE held;
 -- Tenants whose pause a pool follows: to find those whose pause is over without looking at their flows.
 CREATE TABLE held_tenants (
   pool      text COLLATE "C" NOT NULL,

@@ -170,9 +170,9 @@ CREATE TABLE prune_position (
 
 -- Forgets up to p_count jobs that ended before p_before, the oldest first, with all that hangs on them, and adds what they
 -- cost to pruned_usage in the same transaction. `seen`: how many were looked at, so that the caller knows where the end is,
--- null where somebody else prunes; `last`: where to go on. By the key alone, in which jobs lie by their age: no index is kept for it. One prunes at a time, and
--- whoever comes second has nothing to do. None goes that anything is still to be done for: a permit, a webhook, an open attempt, bytes that
--- lie somewhere, a deletion under way. Keys go before their jobs: they are kept for 30 days, and jobs for longer.
+-- null where somebody else prunes, as one does at a time; `last`: where to go on. By the key alone, in which jobs lie by their age: no
+-- index is kept for it. None goes that anything is still to be done for: a permit, a webhook, an open attempt, bytes that lie
+-- somewhere, a deletion under way. Keys go before their jobs: they are kept for 30 days, and jobs for longer.
 CREATE FUNCTION prune_jobs(p_before timestamptz, p_after text, p_count integer)
 RETURNS TABLE (pruned integer, seen integer, last text)
 LANGUAGE plpgsql AS $$

@@ -4,8 +4,9 @@ import { readSecret, readSecrets } from './config-files.ts';
 import { type Environment, environmentSchema, secretVariables, variables } from './config-variables.ts';
 import type { Build } from './domain/build.ts';
 import { faultsOfTuning, workerQueues, type WorkerTuning } from './domain/worker-tuning.ts';
+import { faultOfHeaderSecret } from './config-headers.ts';
 
-export { ConfigError, secretVariables, variables };
+export { ConfigError, faultOfHeaderSecret, secretVariables, variables };
 
 export interface Config {
   readonly databaseUrl: string | undefined;
@@ -101,6 +102,7 @@ export interface Secrets {
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): { config: Config; secrets: Secrets } {
   const given = withoutEmpty(environment);
   const secrets = readSecrets(given, secretVariables);
+  refuseUnsendable(secrets);
   const parsed = environmentSchema.safeParse({ ...given, ...secrets });
   if (!parsed.success)
     throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
@@ -117,6 +119,12 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): { conf
       variable: (name) => readSecret(given, name),
     },
   };
+}
+
+/** The others of them are compared with what callers send, or are sent in no header. */
+function refuseUnsendable({ TEMPORAL_API_KEY: key }: Readonly<Record<string, string>>): void {
+  const fault = key === undefined ? undefined : faultOfHeaderSecret('TEMPORAL_API_KEY', key);
+  if (fault !== undefined) throw new ConfigError(fault);
 }
 
 function withoutEmpty(environment: NodeJS.ProcessEnv): Readonly<Record<string, string>> {

@@ -113,6 +113,16 @@ describe('what can not be a secret', () => {
     expect(message).not.toContain('tooshort');
   });
 
+  test.each(['two-newlines\n\n', 'wrapped\nkey', 'with blank', ' padded', 'Schlüssel'])(
+    'is, where it is sent in a header, what no header can carry: %j',
+    (content) => {
+      const message = messageOf(() => readConfig({ TEMPORAL_API_KEY_FILE: fileOf('wrapped', content) }));
+      expect(message).toMatch(/^TEMPORAL_API_KEY holds /);
+      expect(message).not.toContain(content.trim());
+      expect(messageOf(() => readConfig({ TEMPORAL_API_KEY: content }))).toBe(message);
+    },
+  );
+
   test('is what lies at a provider’s file, when it is asked for', () => {
     const { variable } = readConfig({ FAL_KEY_FILE: missing }).secrets;
     expect(messageOf(() => variable('FAL_KEY'))).toContain(`FAL_KEY_FILE: ${missing} can't be read (ENOENT)`);

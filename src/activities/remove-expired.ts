@@ -11,7 +11,7 @@ import type { ActivityDeps } from './deps.ts';
 
 type RetentionDeps = Pick<ActivityDeps, 'db' | 'store' | 'log' | 'jobDaysKept' | 'onPruned'>;
 
-/** One batch of each kind. What could not be removed is left as it was, and the rest is done before that is an error. */
+/** Batches of each kind, up to so many. What could not be removed is left as it was, and the rest is done before that is an error. */
 export function createRemoveExpired(deps: RetentionDeps): RetentionActivities['removeExpired'] {
   return async function removeExpired() {
     const assets = await removeBatch(deps, {
@@ -30,22 +30,31 @@ export function createRemoveExpired(deps: RetentionDeps): RetentionActivities['r
       note: db.deleteUploads,
     });
     const all = [assets, inputs, uploads];
-    const webhooks = await forgetDeliveries(deps.db, {
-      daysKept: limits.webhookDaysKept,
-      count: limits.retentionBatchMax,
-    });
+    const webhooks = await forgetOldDeliveries(deps.db);
     await forgetWebhookTraces(deps.db, { daysKept: limits.webhookDaysKept });
     // After the bytes, and after webhooks, which jobs that are forgotten must have none of.
     const jobs = await prune(deps);
     const removed = { assets: assets.count, inputs: inputs.count, uploads: uploads.count };
-    deps.log.info({ ...removed, webhooks, jobs: jobs.jobs }, 'removed what had expired');
+    deps.log.info({ ...removed, webhooks: webhooks.count, jobs: jobs.jobs }, 'removed what had expired');
     const errors = all.flatMap((batch) => batch.errors);
     if (errors.length > 0) {
       throw new Error(`${errors.length} objects could not be removed: look at the object store`, { cause: errors[0] });
     }
-    const isMore = jobs.isMore || webhooks >= limits.retentionBatchMax || all.some(({ isFull }) => isFull);
+    const isMore = jobs.isMore || webhooks.isFull || all.some(({ isFull }) => isFull);
     return { ...removed, isMore };
   };
+}
+
+/** As many as jobs are forgotten at once: each has one or more, and none goes before they have. */
+async function forgetOldDeliveries(db: Database): Promise<Pick<Batch, 'count' | 'isFull'>> {
+  const count = limits.retentionBatchMax;
+  let forgotten = 0;
+  for (let batch = 0; batch < limits.retentionBatchesMax; batch += 1) {
+    const now = await forgetDeliveries(db, { daysKept: limits.webhookDaysKept, count });
+    forgotten += now;
+    if (now < count) return { count: forgotten, isFull: false };
+  }
+  return { count: forgotten, isFull: true };
 }
 
 /** Jobs that ended long ago, with all that hangs on them, and what operators and vendors said of jobs. */
@@ -74,10 +83,14 @@ interface Batch {
   readonly errors: readonly unknown[];
 }
 
-/** As many as a batch has, past those that are stuck: who can't be removed is not to keep all who come after. */
+/**
+ * Batch after batch, as many and for as long as an activity may. Past those that are stuck: who can't be removed is not to keep
+ * all who come after.
+ */
 async function removeBatch<Row>({ db, store }: RetentionDeps, { find, keysOf, note }: Kind<Row>): Promise<Batch> {
   const count = limits.retentionBatchMax;
   const errors: unknown[] = [];
+  const giveUpAt = performance.now() + limits.removalsMsMax;
   let removed = 0;
   for (;;) {
     const rows = await find(db, { count, skip: errors.length });
@@ -87,7 +100,8 @@ async function removeBatch<Row>({ db, store }: RetentionDeps, { find, keysOf, no
     removed += page.gone.length;
     errors.push(...page.errors);
     const isFull = rows.length >= count;
-    if (!isFull || removed >= count || errors.length >= limits.retentionStuckMax) {
+    const isEnough = removed >= count * limits.retentionBatchesMax || performance.now() >= giveUpAt;
+    if (!isFull || isEnough || errors.length >= limits.retentionStuckMax) {
       return { count: removed, isFull, errors };
     }
   }

@@ -21,7 +21,6 @@ import { assetKey } from '../storage/object-store.ts';
 import { applicationFailureOf, missingFromLedger } from './application-failure.ts';
 import { copyVideo, UnusableVideoError } from './copy-video.ts';
 import type { ActivityDeps, RemoteFile } from './deps.ts';
-import { tellLateCopy } from './tell-late-copy.ts';
 
 /** Well within the heartbeat timeout. Each carries the bytes that have come so far, for Temporal UI. */
 const heartbeatEveryMs = 5_000;
@@ -29,13 +28,7 @@ const heartbeatEveryMs = 5_000;
 /** Makes a finished video ours. The permit is free by now: however long this takes, it holds nobody up at the vendor. */
 export function createStoreAsset(deps: StoreDeps): Activities['storeAsset'] {
   return async function storeAsset({ jobId, attempt }) {
-    const place = { jobId, attempt };
-    const stopTelling = tellLateCopy(deps, place);
-    try {
-      return await storeVideo(deps, place);
-    } finally {
-      stopTelling();
-    }
+    return await storeVideo(deps, { jobId, attempt });
   };
 }
 

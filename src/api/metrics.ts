@@ -69,6 +69,7 @@ export function createApiMetrics(registry: Registry): ApiMetrics {
   };
   // An alert asks for an increase, and the first of a series that was not there before is none.
   for (const kind of ['request', 'callback']) metrics.shed.inc({ kind }, 0);
+  metrics.problems.inc({ code: 'spend_cap_reached' }, 0);
   return metrics;
 }
 

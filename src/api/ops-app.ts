@@ -42,7 +42,6 @@ export function createOpsApp(deps: OpsDeps): Express {
 /** In words of our own: the parser's error quotes the body, which for the codec is what was worth encrypting. */
 function answerErrors({ onError }: Pick<OpsDeps, 'onError'>): ErrorRequestHandler {
   // oxlint-disable-next-line max-params -- Express knows the handlers of errors by their four parameters.
-  // oxlint-disable-next-line max-params -- Express knows the handlers of errors by their four parameters.
   return (error: unknown, _request, response, next) => {
     const status = statusOf(error);
     if (status === 500) onError?.(error);

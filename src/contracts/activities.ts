@@ -88,8 +88,9 @@ export interface NoteAnswer {
   /**
    * `repeated`: an earlier run has done it. `job_final`: nothing is left to repair. Of a forced one, of which nothing is written
    * then: `kept`: a video is ours already. `exhausted`, `too_dear`: there can't be another attempt, so none is given up.
+   * `no_budget`: the budgets have no room for another video now, so the copy of this one is not given up.
    */
-  readonly verdict: 'noted' | 'repeated' | 'kept' | 'exhausted' | 'too_dear' | 'job_final';
+  readonly verdict: 'noted' | 'repeated' | 'kept' | 'exhausted' | 'too_dear' | 'no_budget' | 'job_final';
   /** By how many milliseconds the run deadline has moved. */
   readonly byMs: number;
   /** By when the job has to be begun, or to end. */

@@ -50,7 +50,9 @@ export interface HintMail {
   readonly attempt: number;
   /** Of the line that the job waits in, with attempt 0: what the provider says to it now. Null: it is only full. */
   readonly refusal?: FailureCode | null;
+  /** With `refusal`: the ticket of the attempt was sent on, and waits there now. Index into the route. */
+  readonly target?: number;
 }
 
-/** The answer of the `timeline` query. */
-export type Timeline = Story;
+/** The answer of the `timeline` query, which the job's tenant sees. An operator's wish is under an id that says who it was. */
+export type Timeline = Omit<Story, 'wish'>;

@@ -4,6 +4,7 @@ import { runner } from 'node-pg-migrate';
 import { Client } from 'pg';
 import { limits } from '../domain/limits/limits.ts';
 import { findPrimary, PrimaryClient } from './hosts.ts';
+import { readMigrationFiles } from './migration-files.ts';
 
 /** A newer release than this one has taken something out of the database that this one may need. */
 export class NewerSchemaError extends Error {
@@ -19,7 +20,8 @@ export interface MigrateSettings {
 const migrationsTable = 'spillway_migrations';
 
 /**
- * Brings the schema up to this release, forward only, under an advisory lock of the runner's, so that racers queue.
+ * Brings the schema up to this release, forward only, under an advisory lock of the runner's, so that racers queue. Each file
+ * by itself: where one fails, those before it stay, which only add, and to run it again goes on from there.
  * What a newer release has added is left alone: it has nothing against this one. Refuses a schema that a newer release has
  * taken something from.
  */
@@ -53,7 +55,9 @@ async function runMigrations({ url, directory, log }: MigrateSettings): Promise<
       direction: 'up',
       migrationsTable,
       checkOrder: true,
-      singleTransaction: true,
+      // Each file is a transaction: a lock of one is not kept while the next ones are at work.
+      singleTransaction: false,
+      migrationLoaderStrategies: [{ extensions: ['.sql'], loader: readMigrationFiles }],
       advisoryLockMode: 'wait',
       verbose: false,
       log,

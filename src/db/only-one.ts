@@ -8,6 +8,7 @@ const locks = {
   drains: 7_741_530_204,
   refunds: 7_741_530_211,
   refusals: 7_741_530_212,
+  restore: 7_741_530_213,
 } as const;
 
 /** Milliseconds after which a holder that says nothing is taken for gone, and how often one that works says so. */

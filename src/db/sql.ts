@@ -21,6 +21,11 @@ export function moment(expression: string): string {
   return `coalesce(extract(epoch FROM nullif(${expression}, '-infinity'))::double precision * 1000, 0)`;
 }
 
+/** SQL for a moment as text, in UTC with milliseconds. Null where it is null, or before every other. */
+export function iso(expression: string): string {
+  return `to_char(nullif(${expression}, '-infinity') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+}
+
 /** SQL for the part `models` of a recursive statement: those that a tenant has had, which are few, found by leaps. Ends with a null. */
 export function modelsOf(tenant: string): string {
   return `models(model) AS (

@@ -72,21 +72,22 @@ async function start(deps: DeliveryDeps, mail: Mail): Promise<boolean> {
   }
 }
 
-/** Since when it waits that is shown without a permit, and what the provider says to its line. */
-function lineOf({ payload, acceptedAt }: Mail): Pick<GenerateVideoInput, 'waitingSince' | 'refusal'> {
-  const { waitingSince, refusal } = payload;
+/** Since when it waits that is shown without a permit, where, and what the provider says to its line. */
+function lineOf({ payload, acceptedAt }: Mail): Pick<GenerateVideoInput, 'waitingSince' | 'refusal' | 'ticketTarget'> {
+  const { waitingSince, refusal, target } = payload;
   return {
     waitingSince: typeof waitingSince === 'number' ? waitingSince : acceptedAt,
     ...(isFailureCode(refusal) && { refusal }),
+    ...(typeof target === 'number' && { ticketTarget: target }),
   };
 }
 
 /** What Temporal UI shows of the job, and finds it by, before its workflow has said anything. */
 function noticeOf(input: GenerateVideoInput, { tenant, model, acceptedAt }: Mail) {
-  const { jobId, route, permit, stuckAfterMs = Infinity } = input;
+  const { jobId, route, permit, known, ticketTarget, stuckAfterMs = Infinity } = input;
   const now = Date.now();
   const stuck = permit === undefined ? stuckOf(snapshotOf(openStory(input, now)), { stuckAfterMs }, now) : undefined;
-  const provider = route[permit?.target ?? 0]?.provider;
+  const provider = route[permit?.target ?? known?.at(-1)?.target ?? ticketTarget ?? 0]?.provider;
   return {
     staticSummary: jobSummary({ tenant, model, acceptedAt }),
     staticDetails: jobDetails({ jobId, tenant, model, route, acceptedAt }),
@@ -115,8 +116,9 @@ async function signal({ client }: DeliveryDeps, mail: Mail): Promise<void> {
   }
 }
 
-function hintOf({ attempt, payload: { refusal } }: Mail): HintMail {
-  return isFailureCode(refusal) || refusal === null ? { attempt, refusal } : { attempt };
+function hintOf({ attempt, payload: { refusal, target } }: Mail): HintMail {
+  const hint = isFailureCode(refusal) || refusal === null ? { attempt, refusal } : { attempt };
+  return typeof target === 'number' ? { ...hint, target } : hint;
 }
 
 function permitOf({ payload }: Mail): PermitMail | undefined {

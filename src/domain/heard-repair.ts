@@ -26,7 +26,7 @@ export function hearPollNow(story: Story, now: number): Story {
 export function hearWish(before: Story, { wish, copies = [] }: Extract<Fact, { kind: 'wish' }>): Story {
   const attempts = before.attempts.map((attempt): AttemptStory =>
     isUnkept(attempt) && copies.includes(attempt.number)
-      ? { ...attempt, phase: 'failed', failure: failureOf('output_expired') }
+      ? { ...attempt, phase: 'failed', failure: failureOf('output_expired'), isCopyGivenUp: true }
       : attempt,
   );
   const story = copies.length === 0 ? before : { ...before, attempts };
@@ -40,6 +40,16 @@ export function hearMove(story: Story, { ticket, answer }: { ticket: TicketStory
   // The permit may have overtaken the answer.
   if (answer !== 'moved' || story.ticket?.attempt !== ticket.attempt) return answered;
   return movedTo(answered, { ...story.ticket, target: ticket.target });
+}
+
+/** News of the line that it waits in, or of another one that it was sent to. */
+export function hearLine(before: Story, { refusal, to }: Extract<Fact, { kind: 'line' }>): Story {
+  const { ticket } = before;
+  // Its permit may have overtaken the news: of what waits now it says nothing.
+  if (to !== undefined && ticket?.attempt !== to.attempt) return before;
+  const story = to === undefined || ticket === null ? before : movedTo(before, { ...ticket, target: to.target });
+  const { refusal: _before, ...rest } = story;
+  return refusal === null ? rest : { ...rest, refusal };
 }
 
 /** What the provider said to one line says nothing of another one. */

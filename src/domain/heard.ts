@@ -1,5 +1,5 @@
 import type { Failure } from './failure.ts';
-import { answerWish, hearMove, hearPollNow, hearWish, judgeWish, movedTo } from './heard-repair.ts';
+import { answerWish, hearLine, hearMove, hearPollNow, hearWish, judgeWish, movedTo } from './heard-repair.ts';
 import { firstCheckDelayMs } from './poll-schedule.ts';
 import { failureAt, type RouteTarget, runBudgetMs } from './route.ts';
 import { type AttemptStory, type Fact, isLive, type Story, targetOf, type TicketStory } from './story.ts';
@@ -60,11 +60,6 @@ function hearPermit(story: Story, fact: FactOf<'permit'>, now: number): Story {
   const { refusal: _before, ...rest } = story;
   // It was said to those who wait.
   return { ...(ticket === null ? rest : story), ticket, attempts: [...story.attempts, granted] };
-}
-
-function hearLine(story: Story, { refusal }: FactOf<'line'>): Story {
-  const { refusal: _before, ...rest } = story;
-  return refusal === null ? rest : { ...rest, refusal };
 }
 
 function hearTicket(before: Story, { ticket, answer }: FactOf<'ticket'>, now: number): Story {
@@ -149,15 +144,20 @@ function withdrawn(ticket: TicketStory | null, now: number): readonly AttemptSto
   return [{ number, target, grant: '', phase: 'void', since: now, checkAt: now, watchedAt: null }];
 }
 
-/** A copy that could not be made is a failure of its attempt like any other. */
+/**
+ * A copy that could not be made is a failure of its attempt like any other. One that was given up and ends well all the same
+ * is the job's video: it is paid for, and ours.
+ */
 function hearStored(story: Story, { attempt: number, answer }: FactOf<'stored'>): Story {
   if (answer.kind === 'job_final') return { ...story, over: true };
   return replace(story, number, (attempt) => {
-    if (attempt.phase !== 'storing') return attempt;
-    return answer.kind === 'stored'
-      ? { ...attempt, phase: 'stored' }
-      : { ...attempt, phase: 'failed', failure: answer.failure };
+    if (answer.kind === 'stored') return attempt.phase === 'storing' || attempt.isCopyGivenUp ? kept(attempt) : attempt;
+    return attempt.phase === 'storing' ? { ...attempt, phase: 'failed', failure: answer.failure } : attempt;
   });
+}
+
+function kept({ failure: _failure, isCopyGivenUp: _given, ...attempt }: AttemptStory): AttemptStory {
+  return { ...attempt, phase: 'stored' };
 }
 
 /** A video counts also where we had given up on the answer to its POST: it is paid for. */

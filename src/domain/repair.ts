@@ -21,6 +21,17 @@ export function refusalOfPollNow(story: Story): string | undefined {
 }
 
 /**
+ * Why no more time can be given now: the run deadline of a job is set when its first attempt is sent, and the queue deadline
+ * counts no more, so that it would move nothing. Undefined: it can.
+ */
+export function refusalOfExtension({ attempts }: Story): string | undefined {
+  const begun = attempts.filter(({ phase }) => phase !== 'granted' && phase !== 'void');
+  const [first] = begun;
+  if (first === undefined || begun.some(({ phase }) => phase !== 'submitting')) return undefined;
+  return `Attempt ${first.number} is just being sent, and the job's time begins with that. Repeat this once the provider has answered.`;
+}
+
+/**
  * Why the next attempt can't go there. What waits may always move; nothing is bought beside what may still be paid unless it
  * is forced.
  */
@@ -66,7 +77,7 @@ const outcomes: Readonly<Record<WishAnswer, (target: string) => string>> = {
   too_dear: (target) =>
     `An attempt at ${target} would cost more than the job or its tenant's budget allows, so nothing was changed. Choose a cheaper target.`,
   no_budget: (target) =>
-    `The tenant's budget has no room for ${target} now, so nothing was changed. Raise the budget, or choose a cheaper target.`,
+    `The tenant's budget, or SPEND_CAP_USD, has no room for ${target} now, so nothing was changed. Raise it, or choose a cheaper target.`,
   overtaken: () =>
     'What has happened meanwhile forbids it, so nothing was changed. Look at the job again, and repeat it if it is still needed.',
   ended: () => 'The job ends meanwhile, so nothing was changed.',

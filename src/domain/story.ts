@@ -53,6 +53,8 @@ export interface AttemptStory {
   readonly grant: string;
   readonly phase: AttemptPhase;
   readonly failure?: Failure;
+  /** It failed because its copy was given up for another attempt; what runs of that may end well all the same. */
+  readonly isCopyGivenUp?: boolean;
   /**
    * From here on patience counts: acceptance, the POST when that is unknown, or when it was last seen queued. Of a video that
    * is being kept: when it was made.
@@ -96,7 +98,8 @@ export type Fact =
   | { readonly kind: 'stored'; readonly attempt: number; readonly answer: StoreAnswer }
   | { readonly kind: 'hint'; readonly attempt: number }
   | { readonly kind: 'cancel' }
-  | { readonly kind: 'line'; readonly refusal: FailureCode | null }
+  /** Of the line that it waits in. `to`: the ticket of that attempt was sent on, and waits there now. */
+  | { readonly kind: 'line'; readonly refusal: FailureCode | null; readonly to?: Omit<TicketStory, 'kind'> }
   | { readonly kind: 'pollNow' }
   /** `copies`: attempts whose copy was given up for it. */
   | { readonly kind: 'wish'; readonly wish: Wish; readonly copies?: readonly number[] }
@@ -152,14 +155,16 @@ export interface Opening {
   readonly waitingSince?: number;
   /** Of the same: what the provider says to its line, where that is more than full. */
   readonly refusal?: FailureCode;
+  /** Of the same: the target of its ticket, where that was sent on. Index into the route. */
+  readonly ticketTarget?: number;
 }
 
 /** The beginning: without a permit the job waits for the one of its first ticket. */
 export function openStory({ route, known = [], runDeadlineAt, ...line }: Opening, now: number): Story {
   const opened: Story = { route, attempts: [], ticket: null, cancelled: false, over: false, runDeadlineAt: null };
   if (known.length === 0) {
-    const { waitingSince, refusal } = line;
-    const ticket = { attempt: 1, target: 0, kind: 'first' } as const;
+    const { waitingSince, refusal, ticketTarget: target = 0 } = line;
+    const ticket = { attempt: 1, target, kind: 'first' } as const;
     return { ...opened, ticket, waitingSince: waitingSince ?? now, ...(refusal !== undefined && { refusal }) };
   }
   const attempts = known.map(({ attempt, failure, ...rest }): AttemptStory => {

@@ -5,6 +5,7 @@ import { ConfigError, readConfig } from '../config.ts';
 import { readTemporalServerKind } from '../embedded/temporal-server-kind.ts';
 import { createLogger } from '../logger.ts';
 import { activityFields } from './worker/activity-fields.ts';
+import { asTyped } from './command-line/as-typed.ts';
 import { admin } from './admin/admin.ts';
 import { deploy } from './deploy/deploy.ts';
 import { demo } from './demo/demo.ts';
@@ -168,7 +169,7 @@ async function main(argv: readonly string[]): Promise<number> {
   if (argv[0] === 'ops') return await ops(argv.slice(1), terminal);
   if (argv[0] === 'deploy') return await deploy(argv.slice(1), terminal);
   if (argv[0] === 'replay') return await replay(argv.slice(1), terminal);
-  if (argv[0] === 'plan') return await plan(argv.slice(1), (text) => void process.stdout.write(text));
+  if (argv[0] === 'plan') return await plan(argv.slice(1), (text) => void process.stdout.write(asTyped(text)));
   const { command, flags } = parse(argv);
   const run = command === undefined ? undefined : commands[command];
   if (command === undefined || run === undefined) {
@@ -204,8 +205,8 @@ async function runAdmin(argv: readonly string[]): Promise<number> {
 }
 
 const terminal = {
-  say: (line: string): void => void process.stdout.write(`${line}\n`),
-  note: (line: string): void => void process.stderr.write(`${line}\n`),
+  say: (line: string): void => void process.stdout.write(`${asTyped(line)}\n`),
+  note: (line: string): void => void process.stderr.write(`${asTyped(line)}\n`),
 };
 
 /** Everything is stopped in order. Should anything still hold the process, say a start that waits for a server, it goes. */
@@ -217,9 +218,11 @@ function endWhateverHappens(): void {
 process.stdout.on('error', () => undefined);
 
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  const code = await main(process.argv.slice(2));
+  // What ended it may have said already that it did not end well.
+  process.exitCode ||= code;
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${message}\n`);
+  process.stderr.write(`${asTyped(message)}\n`);
   process.exitCode = 1;
 }

@@ -16,6 +16,7 @@ import { createPool } from '../db/pool.ts';
 import { findSpendCap } from '../db/scheduler/pools.ts';
 import { createWakeUps, listenToWakeUps } from '../db/wake-ups.ts';
 import { limits } from '../domain/limits/limits.ts';
+import { refuseMending } from '../operations/put-back.ts';
 import { createObjectStore } from './object-store.ts';
 import { serveOps } from './serve-ops.ts';
 import { type Stoppable, startTogether } from './stop.ts';
@@ -69,6 +70,8 @@ export async function runApi(settings: ApiSettings): Promise<RunningApi> {
       (kinds) => kinds.includes('events') && app.wakeEvents(),
     );
     started.add({ stop: () => listener.close() });
+    // A cancel would end jobs before what was sent for them is known again.
+    await refuseMending(pool);
     const server = await listen(app.handler, { host: config.api.host, port: config.api.port });
     started.add({ stop: () => server.close() });
     started.add({ stop: async () => app.endStreams() });

@@ -9,7 +9,6 @@ import { registerCapacityMetrics } from './metrics/capacity-metrics.ts';
 import { registerProcessMetrics } from './metrics/process-metrics.ts';
 import { createPayloadCodec } from '../operations/payload-codec.ts';
 import { type Stoppable, startTogether } from './stop.ts';
-import { createStuckPool, registerStuckMetrics } from './metrics/stuck-metrics.ts';
 import { readTemporalMetrics } from './metrics/temporal-metrics.ts';
 import type { TemporalSettings } from './temporal/connection.ts';
 
@@ -45,10 +44,6 @@ export async function serveOps({ config, secrets, databaseUrl, temporal, log }: 
       return true;
     };
     registerCapacityMetrics(register, pool, log);
-    // Linear in the line: in a flood the other figures don't wait behind it, and it has the time that it takes.
-    const counting = createStuckPool({ url: databaseUrl, onError });
-    started.add({ stop: () => counting.end() });
-    registerStuckMetrics(register, { db: counting, log, stuckAfterMs: config.stuckAfterMs });
     registerProcessMetrics(register);
     const app = createOpsApp({
       pool: probed,

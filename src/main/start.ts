@@ -14,6 +14,7 @@ import { type Backends, findBackends } from './embed.ts';
 import { type RunningApi, runApi } from './run-api.ts';
 import { runWorker } from './worker/run-worker.ts';
 import type { Started } from './stop.ts';
+import { registerSearchAttributes } from './temporal/attributes.ts';
 import { installRuntime, readTemporalSettings } from './temporal/connection.ts';
 import { buildVendors, type Vendors } from './vendors/vendors.ts';
 
@@ -102,6 +103,8 @@ export async function startStack(setting: Setting, started: Started): Promise<St
   await migrateDatabase(setting, databaseUrl);
   await seedDatabase(setting, databaseUrl, vendors);
   const temporal = readTemporalSettings(setting, backends.temporalAddress);
+  // An embedded server knows them from its start; nobody has run `migrate` for another one.
+  if (backends.temporalAddress === undefined) await registerSearchAttributes(temporal);
   const { publicUrl } = config.api;
 
   const common = { config, secrets, databaseUrl, temporal, catalogue, vendors, publicUrl, log };

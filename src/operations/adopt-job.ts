@@ -1,15 +1,17 @@
 import type { GenerateVideoResult } from '../contracts/generate-video.ts';
+import { moveTicket } from '../db/control/repairs.ts';
 import { adoptOperation, type JobToAdopt, noteWorkflow, restoreAttempt, restorePermit } from '../db/ledger/restore.ts';
-import { queueAttempt, settleJob } from '../db/ledger/settle.ts';
+import { queueAttempt, type QueueRequest, settleJob } from '../db/ledger/settle.ts';
 import { failureOf } from '../domain/failure.ts';
 import { nextStep, type Verdict } from '../domain/next-step.ts';
 import { runBudgetMs } from '../domain/route.ts';
-import { targetOf } from '../domain/story.ts';
+import { type Story, targetOf } from '../domain/story.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { adoptAsset } from './adopt-asset.ts';
 import { type AdoptOrder, endAsRemembered } from './end-as-remembered.ts';
 import { type FindDeps, findOperation } from './find-operation.ts';
 import { noteSent } from './note-lost-job.ts';
+import { noteRepairsAgain } from './note-repairs-again.ts';
 import { attemptsUsed, type RememberedJob, wasSent } from './remembered-job.ts';
 
 export interface AdoptDeps extends FindDeps {
@@ -47,6 +49,7 @@ export async function adoptJob(deps: AdoptDeps, job: JobToAdopt, remembered: Rem
     orphans: written.filter(({ isOrphan }) => isOrphan).length,
   };
   if (job.isFinal) return { ...counts, settled: undefined, queued: false, isVideoMissing: false };
+  await noteRepairsAgain(deps.db, remembered.repairs);
   await noteWorkflow(deps.db, { jobId: job.id, attemptsUsed: attemptsUsed(remembered) });
   const settled = await settleAsRemembered(deps, job, remembered);
   if (settled === 'missing') return { ...counts, settled: undefined, queued: false, isVideoMissing: true };
@@ -136,9 +139,20 @@ function verdictOf(verdict: GenerateVideoResult | undefined, isKept: boolean): V
 /** It waits for a further attempt, and its place was taken after the backup: it gets it once more. */
 async function standInLine({ db, clock }: AdoptDeps, job: JobToAdopt, remembered: RememberedJob): Promise<boolean> {
   const { story } = remembered;
-  if (story.attempts.length === 0) return false;
-  const step = nextStep(story, clock());
-  if (step.kind !== 'queue' || step.ticket.kind !== 'retry') return false;
-  const ticket = { ...step.ticket, attempt: attemptsUsed(remembered) + 1 };
-  return (await queueAttempt(db, { jobId: job.id, ticket, waitMs: step.waitMs })) === 'queued';
+  const place = placeInLine(story, clock());
+  const ticket = place && { ...place.ticket, attempt: attemptsUsed(remembered) + 1 };
+  const isQueued = ticket && (await queueAttempt(db, { jobId: job.id, ...place, ticket })) === 'queued';
+  // An operator sent it there, perhaps after the backup, and its workflow has heard that it went.
+  const { wish } = story;
+  if (wish?.answer === 'moved' && story.ticket?.target === wish.target) await moveTicket(db, job.id, wish.target);
+  return isQueued === true;
+}
+
+/** What it waits for, or is about to ask for. The first place of all is in every backup that has the job. */
+function placeInLine(story: Story, now: number): Omit<QueueRequest, 'jobId'> | undefined {
+  if (story.attempts.length === 0) return undefined;
+  const step = nextStep(story, now);
+  if (step.kind === 'settle') return undefined;
+  if (step.kind === 'queue' && step.ticket.kind === 'retry') return step;
+  return story.ticket === null ? undefined : { ticket: story.ticket, waitMs: 0 };
 }

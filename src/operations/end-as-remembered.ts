@@ -23,7 +23,7 @@ export async function endAsRemembered(
   const place = { jobId: job.id, attempt: number };
   if (phase === 'live' || phase === 'unknown' || phase === 'submitting') {
     // The vendor took it, and nobody knows its name any more: no policy may guess that it was never made.
-    if (operation === undefined && remembered.accepted.has(number))
+    if (operation === undefined && (phase === 'live' || remembered.accepted.has(number)))
       await decideUnknown(db, { ...place, policy: 'wait' });
     return;
   }
@@ -41,7 +41,7 @@ export async function endAsRemembered(
   const progress: Progress | undefined =
     operation === undefined ? undefined : await answerOf(provider?.check({ operation, model: target.vendorModel }));
   // A video that was made once was made, also where the vendor has forgotten it since.
-  const wasMade = phase !== 'failed' || remembered.copies.includes(number);
+  const wasMade = phase !== 'failed' || failure?.code === 'output_expired' || remembered.copies.includes(number);
   const end =
     progress?.kind === 'finished' || (progress?.kind === 'failed' && !wasMade)
       ? endOf(progress)

@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { writeWatermark } from '../db/ledger/reconcile.ts';
-import { type JobToAdopt, settleOldEvents, skipGrants } from '../db/ledger/restore.ts';
+import { type JobToAdopt, leapGrants, settleOldEvents, skipGrants } from '../db/ledger/restore.ts';
+import { lowerFence } from '../db/ledger/restore-fence.ts';
 import { limits } from '../domain/limits/limits.ts';
 import { assetKey } from '../storage/object-store.ts';
 import { adoptJob, type AdoptDeps, keptAttempt } from './adopt-job.ts';
@@ -45,12 +46,14 @@ export interface MendDeps extends AdoptDeps {
 
 /**
  * Brings a database that was put back up to what Temporal and the vendors know. To be run before any worker; may be run again,
- * and a second run finds nothing to do.
+ * and a second run finds nothing to do. The fence is the caller's to raise; where the mend is whole it is lowered.
  */
 export async function mendAfterRestore(deps: MendDeps): Promise<MendReport> {
   const begunAt = new Date();
   let report = nothing;
   let grants = 0n;
+  // Should somebody grant meanwhile all the same, a submit that is pending holds none of these numbers.
+  if (!deps.isDryRun) await leapGrants(deps.db);
   for await (const page of pagesAhead(deps)) {
     const mended = await Promise.all(page.map((workflow) => mendOrTell(deps, workflow)));
     for (const one of mended) {
@@ -63,7 +66,10 @@ export async function mendAfterRestore(deps: MendDeps): Promise<MendReport> {
   await skipGrants(deps.db, grants);
   const events = await settleEvents(deps);
   const isWhole = report.missing.length === 0 && report.unread.length <= deps.unreadExpected;
-  if (isWhole) await writeWatermark(deps.db, restoredMark, begunAt);
+  if (isWhole) {
+    await writeWatermark(deps.db, restoredMark, begunAt);
+    await lowerFence(deps.db);
+  }
   return { ...report, events, isWhole };
 }
 

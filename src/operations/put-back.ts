@@ -3,6 +3,8 @@ import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { generateVideoType } from '../contracts/generate-video.ts';
 import { readWatermark } from '../db/ledger/reconcile.ts';
 import { findJobsToAdopt } from '../db/ledger/restore.ts';
+import { isFenced } from '../db/ledger/restore-fence.ts';
+import { readPrunedBefore } from '../db/retention/pruned-before.ts';
 import type { Database } from '../db/pool.ts';
 import { isJobId, type JobId } from '../domain/job.ts';
 import { limits } from '../domain/limits/limits.ts';
@@ -38,6 +40,7 @@ const compareEveryMs = 1_000;
  * job. To grant and to send on top of that would pay twice, so no worker starts. Reads the newest of either kind; what was
  * started before the last `after-restore` has been dealt with. A list that can't be read proves nothing either way: who waited
  * for it would have a worker depend on Temporal's visibility, so that is told to `onUnread`.
+ * One that is being mended is refused whatever the list says.
  */
 export async function refusePutBack(client: Client, settings: CompareSettings): Promise<void> {
   const giveUpAt = Date.now() + (settings.patienceMs ?? compareForMs);
@@ -56,15 +59,27 @@ export async function refusePutBack(client: Client, settings: CompareSettings): 
   }
 }
 
+/** Throws while a restored database is being mended, or its mend was not whole: for whoever grants, sends or takes cancels. */
+export async function refuseMending(db: Database): Promise<void> {
+  if (!(await isFenced(db))) return;
+  throw new PutBackError(
+    'The database was restored, and what Temporal and the vendors know is not all in it yet. Wait until `npm run ops -- after-restore` ' +
+      'says that workers may start; was it interrupted, run it again (docs/restore.md).',
+  );
+}
+
 async function compare(client: Client, { db, daysKept }: CompareSettings): Promise<void> {
+  await refuseMending(db);
   const since = await sinceWhen(db, daysKept);
   for (const status of ['Running', 'Completed'] as const) {
     // Temporal first: what the database says afterwards is newer.
     const ids = await newest(client, status, since);
     const jobs = new Map((await findJobsToAdopt(db, ids)).map((job) => [job.id, job]));
+    const prunedBefore = await readPrunedBefore(db);
     refuseAhead(ids, (id) => {
       const job = jobs.get(id);
-      return status === 'Running' ? job?.isDispatched !== true : job?.isFinal !== true;
+      if (status === 'Running') return job?.isDispatched !== true;
+      return job === undefined ? id >= prunedBefore : !job.isFinal;
     });
   }
 }

@@ -1,7 +1,10 @@
+import type { NoteAnswer, NoteOrder } from '../contracts/activities.ts';
 import {
   callbackSignalName,
   cancelSignalName,
   type GenerateVideoResult,
+  type HintMail,
+  hintSignalName,
   permitSignalName,
 } from '../contracts/generate-video.ts';
 import { heard } from '../domain/heard.ts';
@@ -23,6 +26,8 @@ export interface RememberedJob {
   readonly refused: ReadonlySet<number>;
   /** When the POST of each may have been sent first, in milliseconds. An attempt without was never tried to be sent. */
   readonly submittedAt: ReadonlyMap<number, number>;
+  /** What operators did, in their order. */
+  readonly repairs: readonly NoteOrder[];
 }
 
 /** Folds what its history tells as the workflow itself has done. Undefined: it does not tell how it began. */
@@ -46,6 +51,9 @@ export function rememberJob(told: readonly Told[]): RememberedJob | undefined {
     refused: new Set(submits.flatMap(({ attempt, result }) => (result.kind === 'refused' ? [attempt] : []))),
     submittedAt: firstOfEach(
       facts.flatMap(({ fact, at }) => (fact.kind === 'submitting' ? [[fact.attempt, at] as const] : [])),
+    ),
+    repairs: told.flatMap((one) =>
+      one.kind === 'done' && one.activity === 'noteRepair' && isNoted(one.result) ? [one.order] : [],
     ),
     ...(verdict === undefined ? {} : { verdict: verdict.result }),
   };
@@ -73,10 +81,16 @@ function factsOf(told: Told): readonly Fact[] {
 function factsOfSignal({ name, mail }: Extract<Told, { kind: 'signal' }>): readonly Fact[] {
   if (name === cancelSignalName) return [{ kind: 'cancel' }];
   if (mail === undefined) return [];
+  // Of a hint only where it was sent on to matters.
+  if (name === hintSignalName) return 'target' in mail && !('grant' in mail) ? factsOfHint(mail) : [];
   if (name === permitSignalName && 'grant' in mail) return [{ kind: 'permit', ...mail }];
   if (name !== callbackSignalName || !('outcome' in mail)) return [];
   const { attempt, ...report } = mail;
   return [{ kind: 'reported', attempt, report }];
+}
+
+function factsOfHint({ attempt, target, refusal = null }: HintMail): readonly Fact[] {
+  return target === undefined ? [] : [{ kind: 'line', refusal, to: { attempt, target } }];
 }
 
 /** The order of a submit names its permit: it came, however its workflow heard of it. */
@@ -90,17 +104,43 @@ function factsOfScheduled({ activity, order, isIdle }: Extract<Told, { kind: 'sc
 }
 
 function factsOfDone(done: Extract<Told, { kind: 'done' }>): readonly Fact[] {
-  const { attempt } = done;
   switch (done.activity) {
     case 'submitAttempt':
-      return [{ kind: 'submitted', attempt, answer: done.result }];
+      return [{ kind: 'submitted', attempt: done.attempt, answer: done.result }];
     case 'watchAttempt':
-      return [{ kind: 'reported', attempt, report: done.result }];
+      return [{ kind: 'reported', attempt: done.attempt, report: done.result }];
     case 'storeAsset':
-      return [{ kind: 'stored', attempt, answer: done.result }];
+      return [{ kind: 'stored', attempt: done.attempt, answer: done.result }];
+    case 'queueAttempt':
+      return [{ kind: 'ticket', ticket: done.order.ticket, answer: done.result }];
+    case 'moveTicket':
+      return [{ kind: 'moved', ticket: done.order.ticket, answer: done.result }];
+    case 'noteRepair':
+      return factsOfRepair(done.order, done.result);
     // Tidying up, of which the story knows nothing.
     default:
       return [];
+  }
+}
+
+function isNoted({ verdict }: NoteAnswer): boolean {
+  return verdict === 'noted' || verdict === 'repeated';
+}
+
+/** A repair is noted first, and heard then; what the note refuses is not. */
+function factsOfRepair(order: NoteOrder, { verdict, byMs }: NoteAnswer): readonly Fact[] {
+  if (verdict === 'job_final') return [];
+  const { repair, request, jobId, target, force: isForced = false, copies = [] } = order;
+  switch (repair) {
+    case 'pollNow':
+    case 'giveUp':
+      return [{ kind: repair }];
+    case 'extendDeadline':
+      return [{ kind: 'extended', byMs }];
+    case 'switchTarget':
+    case 'resubmit':
+      if (verdict !== 'noted' || target === undefined) return [];
+      return [{ kind: 'wish', wish: { id: request.slice(jobId.length + 1), target, isForced }, copies }];
   }
 }
 

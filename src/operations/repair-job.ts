@@ -7,11 +7,13 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import type { RepairAnswer } from '../contracts/repairs.ts';
+import { isRequestReused } from '../db/control/operator-actions.ts';
 import { showJob } from '../db/stuck/show-job.ts';
 import type { Database } from '../db/pool.ts';
 import type { JobId } from '../domain/job.ts';
 import { limits } from '../domain/limits/limits.ts';
 import type { Repair, RepairResult } from './repair.ts';
+import { beginOfUpdateId, updateIdOf } from './update-id.ts';
 
 export interface RepairDeps {
   readonly db: Database;
@@ -24,7 +26,10 @@ export interface RepairDeps {
 export interface RepairOrder {
   readonly jobId: JobId;
   readonly repair: Repair;
-  /** Whoever asks again under the same id gets the same answer, and nothing is done twice. */
+  /**
+   * Whoever asks again under the same id gets the same answer, and nothing is done twice. Whoever asks for something else by the
+   * same name, once that was written down, is told so.
+   */
   readonly request: string;
   /** By when there has to be a result, in milliseconds since the epoch. Absent: as long as one repair may take. */
   readonly deadline?: number;
@@ -36,6 +41,8 @@ export interface RepairOrder {
  */
 export async function repairJob(deps: RepairDeps, order: RepairOrder): Promise<RepairResult> {
   const { jobId } = order;
+  const own = { request: `${jobId}:${updateIdOf(order)}`, begin: `${jobId}:${beginOfUpdateId(order)}` };
+  if (await isRequestReused(deps.db, { subject: jobId, ...own })) return reused(jobId);
   const shown = await showJob(deps.db, jobId);
   if (shown === 'not_found') return { kind: 'not_found', reason: `There is no job ${jobId}.` };
   if (shown === 'final') return final(jobId);
@@ -52,6 +59,11 @@ export async function repairJob(deps: RepairDeps, order: RepairOrder): Promise<R
   }
 }
 
+function reused(jobId: JobId): RepairResult {
+  const reason = `Something else was asked of ${jobId} under this id before, and nothing was done now. Repeat it as it was, or take a new id.`;
+  return { kind: 'reused', reason };
+}
+
 function final(jobId: JobId): RepairResult {
   return { kind: 'final', reason: `The job ${jobId} has ended: there is nothing left to repair.` };
 }
@@ -66,14 +78,15 @@ function notStarted(jobId: JobId): RepairResult {
 /** Undefined: there is no workflow that could be asked. */
 async function tryOnce(
   { temporal }: RepairDeps,
-  { jobId, repair, request, deadline }: RepairOrder & { readonly deadline: number },
+  asked: RepairOrder & { readonly deadline: number },
 ): Promise<RepairResult | undefined> {
+  const { jobId, repair, deadline } = asked;
   const client = await temporal().catch(() => undefined);
   if (client === undefined) return away;
   try {
     const { name, order } = repair;
     const handle = client.workflow.getHandle(jobId);
-    const updateId = `${name} ${request}`;
+    const updateId = updateIdOf(asked);
     const answerBy = Math.min(Date.now() + limits.repairAnswerMsMax, deadline);
     const answer = await client.withDeadline(answerBy, () =>
       handle.executeUpdate<RepairAnswer, [typeof order]>(name, { args: [order], updateId }),

@@ -6,7 +6,7 @@ import type { StuckCause } from '../domain/stuck.ts';
 import type { Repair, RepairResult } from './repair.ts';
 import { type RepairDeps, repairJob } from './repair-job.ts';
 
-export interface BulkOrder extends Pick<StuckQuery, 'stuckAfterMs' | 'tenant'> {
+export interface BulkOrder extends Pick<StuckQuery, 'stuckAfterMs'> {
   readonly cause: StuckCause;
   readonly repair: Repair;
   /** At most `limits.bulkRepairsMax`: those that are stuck the longest. */
@@ -37,16 +37,35 @@ export async function repairMany(deps: BulkDeps, order: BulkOrder): Promise<read
   const limit = Math.min(order.limit, limits.bulkRepairsMax);
   const left = await findLeft(deps.reports ?? deps.db, order);
   if (isDryRun) return left.slice(0, limit).map((job) => ({ job, result: null }));
-  const repaired: RepairedJob[] = [];
   const deadline = Date.now() + limits.bulkMsMax;
+  const repairOne = async ({ jobId }: StuckJob): Promise<RepairResult> =>
+    await repairJob(deps, { jobId, repair, request, deadline });
+  return await repairEach(left, { limit, deadline, repairOne });
+}
+
+export interface Each {
+  /** So many are repaired, without those of which nothing is left to be done or that are refused. */
+  readonly limit: number;
+  /** In milliseconds since the epoch. Afterwards none of the others is asked. */
+  readonly deadline: number;
+  readonly repairOne: (job: StuckJob) => Promise<RepairResult>;
+}
+
+/** A few at a time, in their order. */
+export async function repairEach(
+  jobs: readonly StuckJob[],
+  { limit, deadline, repairOne }: Each,
+): Promise<readonly RepairedJob[]> {
+  const left = [...jobs];
+  const repaired: RepairedJob[] = [];
   let room = limit;
   const work = async (): Promise<void> => {
     while (room > 0 && Date.now() < deadline) {
       const job = left.shift();
       if (job === undefined) return;
       room -= 1;
-      const result = await repairOne(deps, { jobId: job.jobId, repair, request, deadline });
-      if (result.kind === 'refused' || result.kind === 'final') room += 1;
+      const result = await repairOne(job).catch(couldNotBeAsked);
+      if (result.kind === 'refused' || result.kind === 'final' || result.kind === 'reused') room += 1;
       repaired.push({ job, result });
     }
   };
@@ -56,13 +75,8 @@ export async function repairMany(deps: BulkDeps, order: BulkOrder): Promise<read
 }
 
 async function findLeft(db: Database, { repair, ...query }: BulkOrder): Promise<StuckJob[]> {
-  const { cause, tenant, stuckAfterMs } = query;
-  const jobs = await findStuckJobs(db, {
-    cause,
-    stuckAfterMs,
-    ...(tenant !== undefined && { tenant }),
-    limit: limits.stuckJobsMax,
-  });
+  const { cause, stuckAfterMs } = query;
+  const jobs = await findStuckJobs(db, { cause, stuckAfterMs, limit: limits.stuckJobsMax });
   const subjects = jobs.map(({ jobId }) => jobId);
   const lately = await findSubjectsOf(db, { action: repair.name, subjects, withinMs: limits.repairedLatelyMs });
   return jobs.filter(({ jobId }) => !lately.has(jobId));
@@ -73,11 +87,7 @@ const noTime: RepairResult = {
   reason: `The others took more than ${limits.bulkMsMax / 1_000} s, and it was not asked. Repeat it: it goes on with those that are left.`,
 };
 
-async function repairOne(deps: RepairDeps, order: Parameters<typeof repairJob>[1]): Promise<RepairResult> {
-  try {
-    return await repairJob(deps, order);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : 'it is not known why';
-    return { kind: 'away', reason: `It could not be asked: ${reason}.` };
-  }
+function couldNotBeAsked(error: unknown): RepairResult {
+  const reason = error instanceof Error ? error.message : 'it is not known why';
+  return { kind: 'away', reason: `It could not be asked: ${reason}.` };
 }

@@ -55,9 +55,10 @@ export async function readDeployment(client: Client, deploymentName: string): Pr
   };
 }
 
-/** Queues that no worker of the build has asked for work yet. */
+/** Queues that no worker of the build serves: all of them where none runs, since Temporal keeps what was ever served. */
 export async function queuesWithout(client: Client, build: Build): Promise<readonly string[]> {
   const { workflowService, options } = client;
+  if (!(await pollingBuilds(client, build.deploymentName)).has(build.buildId)) return servedQueues;
   const answer = await within(client, () =>
     ifKnown(
       workflowService.describeWorkerDeploymentVersion({
@@ -70,19 +71,32 @@ export async function queuesWithout(client: Client, build: Build): Promise<reado
   return servedQueues.filter((queue) => !served.has(queue));
 }
 
-/** Builds whose workers have asked for workflow tasks of late. */
-export async function pollingBuilds(client: Client, deploymentName: string): Promise<ReadonlySet<string>> {
+/**
+ * Builds whose workers have asked for workflow tasks of late, and when they last did, in milliseconds. Temporal remembers one
+ * that has ended as it does one that waits for an answer.
+ */
+export async function pollingBuilds(client: Client, deploymentName: string): Promise<ReadonlyMap<string, number>> {
   const { namespace } = client.options;
   const { pollers } = await within(client, () =>
     client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue } }),
   );
-  const since = Date.now() / 1_000 - limits.pollerSecondsSeen;
-  const recent = (pollers ?? []).filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) > since);
-  const builds = recent.flatMap(({ deploymentOptions }) => deploymentOptions ?? []);
-  return new Set(builds.flatMap((one) => (one.deploymentName === deploymentName ? (one.buildId ?? []) : [])));
+  const since = Date.now() - limits.pollerSecondsSeen * 1_000;
+  const asked = new Map<string, number>();
+  for (const { deploymentOptions, lastAccessTime } of pollers ?? []) {
+    const [buildId, at] = [deploymentOptions?.buildId, millisecondsOf(lastAccessTime)];
+    if (buildId && deploymentOptions?.deploymentName === deploymentName && at > since)
+      asked.set(buildId, Math.max(at, asked.get(buildId) ?? 0));
+  }
+  return asked;
 }
 
-/** Temporal refuses a build that nobody polls for, or that lacks a queue of the one before. */
+type Timestamp = { readonly seconds?: unknown; readonly nanos?: number | null } | null | undefined;
+
+function millisecondsOf(time: Timestamp): number {
+  return Number(time?.seconds ?? 0) * 1_000 + (time?.nanos ?? 0) / 1e6;
+}
+
+/** Temporal refuses a build that it never heard of, or that lacks a queue of the one before, and not one whose workers are gone. */
 export async function setCurrent(client: Client, { deploymentName, buildId }: Build): Promise<void> {
   const { workflowService, options } = client;
   await within(client, () =>

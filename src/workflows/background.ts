@@ -15,14 +15,14 @@ export interface Background {
   watch(attempt: AttemptStory): void;
   store(attempt: AttemptStory): void;
   /** Cuts off what a fact has made useless. */
-  follow(fact: Fact, before: Story): void;
+  follow(fact: Fact): void;
   /** Cuts off everything, and stops at the provider what can be stopped there. */
   end(): Promise<void>;
 }
 
 export function createBackground({ jobId, tell, hear }: BackgroundParts): Background {
   const polls = new Map<number, CancellationScope>();
-  let copy: CancellationScope | undefined;
+  const copies: CancellationScope[] = [];
   return {
     /** A callback may well arrive before the submit's own answer. */
     submit({ number: attempt, target, grant }) {
@@ -44,25 +44,24 @@ export function createBackground({ jobId, tell, hear }: BackgroundParts): Backgr
       });
     },
 
-    /** One at a time, and a cancel does not wait for it. */
+    /** One at a time, beside what still runs of those that were given up: that may end well. A cancel does not wait for it. */
     store({ number: attempt, target }) {
       hear({ kind: 'storing', attempt });
-      const scope = (copy = new CancellationScope({ cancellable: true }));
+      const scope = new CancellationScope({ cancellable: true });
+      copies.push(scope);
       const summary = placeOf(tell(), { attempt, target });
       go(async () => {
         hear({ kind: 'stored', attempt, answer: await scope.run(() => storeAsset({ jobId, attempt }, summary)) });
       });
     },
 
-    follow(fact, before) {
+    follow(fact) {
       if (fact.kind === 'reported') polls.get(fact.attempt)?.cancel();
       if (fact.kind === 'pollNow') for (const scope of polls.values()) scope.cancel();
-      // Given up for another attempt, by force.
-      if (fact.kind === 'wish' && before.attempts.some(isStoring) && !tell().attempts.some(isStoring)) copy?.cancel();
     },
 
     async end() {
-      for (const scope of [...polls.values(), copy]) scope?.cancel();
+      for (const scope of [...polls.values(), ...copies]) scope.cancel();
       const losers = tell().attempts.filter((attempt) => isLive(attempt) && targetOf(tell(), attempt).stoppable);
       await Promise.all(
         losers.map(({ number: attempt, target }) =>
@@ -76,10 +75,6 @@ export function createBackground({ jobId, tell, hear }: BackgroundParts): Backgr
 /** An attempt and its target, as summaries have it. */
 export function placeOf(story: Story, { attempt, target }: Pick<TicketStory, 'attempt' | 'target'>): string {
   return `attempt ${attempt} at ${targetOf(story, { target }).name}`;
-}
-
-function isStoring({ phase }: AttemptStory): boolean {
-  return phase === 'storing';
 }
 
 /** What fails here fails the workflow task, loudly, until it is mended: expected failures are answers. */

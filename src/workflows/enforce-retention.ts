@@ -4,7 +4,10 @@ import { limits } from '../domain/limits/limits.ts';
 import { autoUpgrade } from './auto-upgrade.ts';
 import { removeOptions } from './activity-options.ts';
 
-const { removeExpired } = proxyActivities<RetentionActivities>(removeOptions);
+const { removeExpired } = proxyActivities<RetentionActivities>({
+  ...removeOptions,
+  summary: 'removes what has expired',
+});
 
 /** Batch after batch until nothing is left, or so many that its history stays short: then the next run goes on. */
 export async function enforceRetention(): Promise<RetentionReport> {

@@ -75,9 +75,8 @@ export async function generateVideo(input: GenerateVideoInput): Promise<Generate
   }
 
   function hear(fact: Fact): void {
-    const before = story;
     story = heard(story, fact, Date.now());
-    background.follow(fact, before);
+    background.follow(fact);
   }
 
   async function nextFact(): Promise<void> {
@@ -110,14 +109,18 @@ export async function generateVideo(input: GenerateVideoInput): Promise<Generate
 }
 
 /** What comes from outside, by the mailbox, by an operator, or by Cancel in Temporal UI, which means the same as our own. */
-function listen(hear: (fact: Fact) => void, tell: () => Timeline): void {
+function listen(hear: (fact: Fact) => void, tell: () => Story): void {
   setHandler(permitSignal, (mail) => hear({ kind: 'permit', ...mail }));
   setHandler(callbackSignal, ({ attempt, ...report }) => hear({ kind: 'reported', attempt, report }));
-  setHandler(hintSignal, ({ attempt, refusal }) => {
-    if (refusal !== undefined) hear({ kind: 'line', refusal });
+  setHandler(hintSignal, ({ attempt, refusal, target }) => {
+    const to = target === undefined ? {} : { to: { attempt, target } };
+    if (refusal !== undefined) hear({ kind: 'line', refusal, ...to });
     hear({ kind: 'hint', attempt });
   });
   setHandler(cancelSignal, () => hear({ kind: 'cancel' }));
-  setHandler(timelineQuery, tell);
+  setHandler(timelineQuery, () => {
+    const { wish: _wish, ...told } = tell();
+    return told;
+  });
   CancellationScope.current().cancelRequested.catch(() => hear({ kind: 'cancel' }));
 }

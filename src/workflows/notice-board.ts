@@ -33,7 +33,7 @@ export function createNoticeBoard({ jobId, stuckAfterMs }: GenerateVideoInput): 
       const next = noticeAfter(notice, { cause: stuck?.cause ?? null, provider: providerOf(story) });
       if (next !== undefined) upsertSearchAttributes(changesOf(notice, next));
       notice = next ?? notice;
-      // A copy tells when it is late by a hint: a timer would cost each healthy one two events.
+      // The reconciler tells of a late copy by a hint: a timer would cost each healthy one two events.
       return story.attempts.some(({ phase }) => phase === 'storing')
         ? null
         : stuckNextAt(snapshot, { stuckAfterMs }, now);

@@ -11,7 +11,7 @@ import { type RepairAnswer, type RepairName, repairNames } from '../contracts/re
 import { utc } from '../domain/account.ts';
 import { isOpen } from '../domain/heard-repair.ts';
 import { limits } from '../domain/limits/limits.ts';
-import { lastTarget, outcomeOfWish, refusalOfPollNow, refusalOfWish } from '../domain/repair.ts';
+import { lastTarget, outcomeOfWish, refusalOfExtension, refusalOfPollNow, refusalOfWish } from '../domain/repair.ts';
 import { type Fact, isUnkept, type Story } from '../domain/story.ts';
 import { noteRepair } from './activities.ts';
 import { readRepair, refused, type RepairOrder } from './read-repair.ts';
@@ -66,7 +66,8 @@ function refusalOf(job: RepairedJob, repair: RepairName, order: RepairOrder): st
   const { story } = job;
   if (isOver(job) || story().givenUp) return 'The job is ending. There is nothing left to repair.';
   if (repair === 'pollNow') return refusalOfPollNow(story());
-  if (repair === 'extendDeadline' || repair === 'giveUp') return undefined;
+  if (repair === 'extendDeadline') return refusalOfExtension(story());
+  if (repair === 'giveUp') return undefined;
   const target = targetOfOrder(story(), repair, order);
   if (typeof target === 'string') return target;
   return refusalOfWish(story(), { target, isForced: order.force }, Date.now());
@@ -154,7 +155,7 @@ async function wish(job: RepairedJob, { verdict }: NoteAnswer, wished: Wished): 
     return 'The job has had as many attempts as one may have, so nothing was changed. Send it again as a new job.';
   if (target === undefined) return 'Nothing was changed.';
   const own = { id, target, isForced };
-  if (verdict === 'too_dear') return outcomeOfWish(job.story(), { ...own, answer: 'too_dear' });
+  if (verdict === 'too_dear' || verdict === 'no_budget') return outcomeOfWish(job.story(), { ...own, answer: verdict });
   job.hear({ kind: 'wish', wish: own, ...(copies.length > 0 && { copies }) });
   await condition(() => !isOpen(job.story().wish) || job.story().wish?.id !== id || job.isEnding());
   const heard = job.story().wish;

@@ -159,9 +159,10 @@ describe('a video', () => {
     expect([await removedAt(stuck), await removedAt(other)]).toEqual([null, expect.any(Date)]);
   });
 
-  test('of very many goes batch by batch, never more at once than may be', async () => {
+  test('of very many goes batch by batch, as many as an activity may and never more at once', async () => {
     const job = await keepOne(-1);
-    await addExpired(job, limits.retentionBatchMax + 4);
+    const countMax = limits.retentionBatchMax * limits.retentionBatchesMax;
+    await addExpired(job, countMax + 4);
     let [now, most] = [0, 0];
     const remove = async (key: string): Promise<void> => {
       now += 1;
@@ -169,7 +170,7 @@ describe('a video', () => {
       await store.remove(key);
       now -= 1;
     };
-    expect(await removeExpired({ remove })).toEqual({ ...nothing, assets: limits.retentionBatchMax, isMore: true });
+    expect(await removeExpired({ remove })).toEqual({ ...nothing, assets: countMax, isMore: true });
     expect(most).toBeLessThanOrEqual(limits.removalsAtOnceMax);
     expect(await removeExpired()).toEqual({ ...nothing, assets: 5 });
   });
@@ -219,6 +220,22 @@ describe('an input picture', () => {
     expect(await inputOf(young)).toMatchObject({ input_removed_at: null });
     expect(await inputOf(old)).toMatchObject({ input_removed_at: expect.any(Date) });
   });
+});
+
+test('the log of webhooks goes batch by batch, as fast as the jobs that it is of', async () => {
+  const countMax = limits.retentionBatchMax * limits.retentionBatchesMax;
+  await bench.pool.query(
+    `INSERT INTO webhook_deliveries (id, event_id, tenant, receiver, kind, event_at, state, created_at, ended_at)
+     SELECT 'whd_' || n, 'evt_' || n, 'default', 'r', 'video.completed', now(), 'delivered',
+            now() - interval '31 days', now() - interval '31 days'
+     FROM generate_series(1, $1::int + 1) AS n`,
+    [countMax],
+  );
+  expect(await removeExpired()).toEqual({ ...nothing, isMore: true });
+  const left = () => bench.row('SELECT count(*)::int AS count FROM webhook_deliveries');
+  expect(await left()).toEqual({ count: 1 });
+  expect(await removeExpired()).toEqual(nothing);
+  expect(await left()).toEqual({ count: 0 });
 });
 
 test('an upload that nobody used goes with its place, another stays', async () => {

@@ -164,6 +164,19 @@ test.each([
   expect(await bench.registry.metrics()).toMatch(/spillway_api_callbacks_total\{[^}]*kind="unknown_attempt"/);
 });
 
+test('of an attempt that we lost, what came to its own address says its name, whoever spoke of it before', async () => {
+  const id = `video_${uuidv7()}`;
+  const nameOf = async (): Promise<unknown> =>
+    (await bench.database.pool.query('SELECT operation FROM orphans WHERE job = $1', [id])).rows;
+  reading = { ...finished, operation: 'op-of-somebody' };
+  await call(`acme/${id}.1/${token}`);
+  expect(await nameOf()).toEqual([{ operation: 'op-of-somebody' }]);
+  const { rows } = await bench.database.pool.query<{ own: string }>('SELECT attempt_token($1, 1) AS own', [id]);
+  reading = { ...finished, operation: 'op-ours' };
+  expect((await call(`acme/${id}.1/${rows[0]?.own ?? ''}`)).status).toBe(404);
+  expect(await nameOf()).toEqual([{ operation: 'op-ours' }]);
+});
+
 test('a body is bounded, not inflated, and may be empty', async () => {
   const id = await newAttempt();
   reading = { kind: 'unsigned' };

@@ -213,6 +213,14 @@ test.each([
   expect(Date.now() - start).toBeLessThan(2_500);
 });
 
+test('what an operator wished is no part of the timeline, also where a workflow of another release tells it', async () => {
+  const id = await completedVideo();
+  const attempts = [{ number: 1 }];
+  queried = async () => ({ attempts, wish: { id: 'switchTarget api key canary' } });
+  expect(await read(`/v1/videos/${id}/timeline`)).toMatchObject({ workflow: { attempts } });
+  expect(JSON.stringify(await read(`/v1/videos/${id}/timeline`))).not.toContain('canary');
+});
+
 test('content before its time is a conflict', async () => {
   const id = await newVideo();
   const response = await bench.get(`/v1/videos/${id}/content`);

@@ -74,7 +74,10 @@ test('one that has to wait for a lock keeps nobody waiting behind it for long, a
     await reader.query('BEGIN; SELECT count(*) FROM tenants');
     const migrating = migrateNow();
     await until('the migration waits', async () => {
-      const waiting = await onServer(url, `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`);
+      const waiting = await onServer(
+        url,
+        `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+      );
       return waiting.length > 0;
     });
     expect(await onServer(url, 'SELECT count(*) FROM tenants')).toHaveLength(1);
@@ -87,15 +90,80 @@ test('one that has to wait for a lock keeps nobody waiting behind it for long, a
   expect(await applied()).toContain('0900_later');
 });
 
-test('one that fails leaves nothing of itself or of those before it', async () => {
+test('one that fails leaves nothing of itself, and those before it, from where the next run goes on', async () => {
   await add('0900_fine.sql', 'CREATE TABLE fine (id integer);');
-  await add('0901_broken.sql', 'CREATE TABLE broken (id nothing_of_the_kind);');
+  await add('0901_broken.sql', 'CREATE TABLE half (id integer); CREATE TABLE broken (id nothing_of_the_kind);');
   await expect(migrateNow()).rejects.toThrow('nothing_of_the_kind');
-  expect(await applied()).toEqual([]);
-  expect(await onServer(url, `SELECT 1 FROM pg_class WHERE relname IN ('fine', 'jobs')`)).toEqual([]);
-  await rm(join(directory, '0901_broken.sql'));
+  expect(await applied()).toEqual([...(await known()), '0900_fine']);
+  expect(await onServer(url, `SELECT relname FROM pg_class WHERE relname IN ('fine', 'half')`)).toEqual([
+    { relname: 'fine' },
+  ]);
+  await add('0901_broken.sql', 'CREATE TABLE half (id integer);');
   await migrateNow();
-  expect(await applied()).toContain('0900_fine');
+  expect(await applied()).toEqual([...(await known()), '0900_fine', '0901_broken']);
+});
+
+test('a lock that one has taken is not kept while the next ones wait for theirs', async () => {
+  await migrateNow();
+  await add('0900_first.sql', 'ALTER TABLE tickets ADD COLUMN later integer;');
+  await add('0901_second.sql', 'ALTER TABLE tenants ADD COLUMN later integer;');
+  const reader = new Client({ connectionString: url });
+  await reader.connect();
+  try {
+    await reader.query('BEGIN; SELECT count(*) FROM tenants');
+    const migrating = migrateNow();
+    await until('the first is there', async () => (await applied()).includes('0900_first'));
+    const kept = `SELECT 1 FROM pg_locks WHERE relation = 'tickets'::regclass AND mode = 'AccessExclusiveLock'`;
+    expect(await onServer(url, kept)).toEqual([]);
+    await reader.query('COMMIT');
+    await migrating;
+  } finally {
+    await reader.end();
+  }
+});
+
+test('an index is built beside those who write: they are waited for, and wait for nobody', async () => {
+  await migrateNow();
+  await onServer(url, 'CREATE TABLE line (id integer)');
+  await add(
+    '0900_index.sql',
+    '-- Without a transaction\nDROP INDEX CONCURRENTLY IF EXISTS by_id;\nCREATE INDEX CONCURRENTLY by_id ON line (id);',
+  );
+  await add('0901_after.sql', 'CREATE TABLE after_it (id integer);');
+  const writer = new Client({ connectionString: url });
+  await writer.connect();
+  try {
+    await writer.query('BEGIN; INSERT INTO line VALUES (1)');
+    const migrating = migrateNow();
+    await until('the index waits', async () => {
+      const sql = `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%CREATE INDEX CONCURRENTLY by_id%' AND wait_event_type = 'Lock'`;
+      return (await onServer(url, sql)).length > 0;
+    });
+    await onServer(url, 'SET lock_timeout = 5000; INSERT INTO line VALUES (2)');
+    await writer.query('COMMIT');
+    await migrating;
+  } finally {
+    await writer.end();
+  }
+  expect(await applied()).toContain('0901_after');
+  expect(await onServer(url, `SELECT indisvalid FROM pg_index WHERE indexrelid = 'by_id'::regclass`)).toEqual([
+    { indisvalid: true },
+  ]);
+});
+
+test('an index that was cut short is built anew', async () => {
+  await migrateNow();
+  await onServer(url, 'CREATE TABLE line AS SELECT 1 AS id FROM generate_series(1, 2)');
+  // Its rows are alike, so it fails and leaves what it has: not valid.
+  const build = 'DROP INDEX CONCURRENTLY IF EXISTS by_id;\nCREATE UNIQUE INDEX CONCURRENTLY by_id ON line (id);';
+  await add('0900_index.sql', `-- Without a transaction\n${build}`);
+  await expect(migrateNow()).rejects.toThrow('by_id');
+  expect(await applied()).not.toContain('0900_index');
+  await onServer(url, 'DELETE FROM line WHERE ctid IN (SELECT ctid FROM line LIMIT 1)');
+  await migrateNow();
+  expect(await onServer(url, `SELECT indisvalid FROM pg_index WHERE indexrelid = 'by_id'::regclass`)).toEqual([
+    { indisvalid: true },
+  ]);
 });
 
 const fromTheFuture = (name: string) =>

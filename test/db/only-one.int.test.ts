@@ -11,7 +11,9 @@ beforeAll(async () => {
 });
 afterAll(async () => await database.drop());
 
-test('a machine that vanishes without a word loses the task within seconds, not when TCP gives up', async () => {
+test.concurrent('a machine that vanishes without a word loses the task within seconds, not when TCP gives up', async ({
+  expect,
+}) => {
   const url = new URL(database.url);
   const proxy = await openProxy({ host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
@@ -35,13 +37,16 @@ test('a machine that vanishes without a word loses the task within seconds, not 
   }
 });
 
-test('one that works for longer than that keeps it', async () => {
-  const { rows: before } = await database.pool.query<{ at: number }>('SELECT extract(epoch FROM now())::float8 AS at');
+test.concurrent('one that works for longer than that keeps it', async ({ expect }) => {
+  const now = async (): Promise<number> => {
+    const { rows } = await database.pool.query<{ at: number }>('SELECT extract(epoch FROM now())::float8 AS at');
+    return rows[0]?.at ?? 0;
+  };
+  const startedAt = await now();
   await asOnlyOne(database.pool, 'refunds', async () => {
     await until('longer than a silence may last', async () => {
-      const { rows } = await database.pool.query<{ at: number }>('SELECT extract(epoch FROM now())::float8 AS at');
       expect(await asOnlyOne(database.pool, 'refunds', async () => undefined)).toBe(false);
-      return (rows[0]?.at ?? 0) - (before[0]?.at ?? 0) > 11;
+      return (await now()) - startedAt > 11;
     });
   });
 });

@@ -29,8 +29,10 @@ export async function buildImage(directory: string): Promise<Program> {
 /** What the stage before has made. */
 async function provide(source: string, directory: string): Promise<void> {
   const target = join(directory, basename(source));
-  if (source === '/app/dist') await run('npx', ['tsc', '-p', 'tsconfig.build.json', '--outDir', target], settings);
-  else if (source === '/app/node_modules') await copyPackages(target);
+  if (source === '/app/dist') {
+    await run('npx', ['tsc', '-p', 'tsconfig.build.json', '--outDir', target], settings);
+    await chmod(join(target, 'main/cli.js'), 0o755);
+  } else if (source === '/app/node_modules') await copyPackages(target);
   else if (source === '/app/sbom.cdx.json') await copyFile(join(project, 'package.json'), target);
   else throw new Error(`the Dockerfile copies ${source}, and this test does not know how it is built`);
 }
@@ -52,7 +54,9 @@ async function copyPackages(target: string): Promise<void> {
   for (const folder of new Set(packages.map((path) => dirname(path)))) {
     const inIt = packages.filter((path) => dirname(path) === folder).map((path) => join(root, path));
     await mkdir(join(target, folder), { recursive: true });
-    await run('cp', ['-al', ...inIt, join(target, folder)], settings);
+    const copyAs = (how: string) => run('cp', [how, ...inIt, join(target, folder)], settings);
+    // Where the folder is on another file system there are no links.
+    await copyAs('-al').catch(() => copyAs('-a'));
   }
 }
 

@@ -153,6 +153,22 @@ test('what ends by itself is waited for by somebody, or `up --wait` would take i
   expect(new Set(waitedFor)).toEqual(new Set(['migrate', 'temporal-schema', 'temporal-namespace']));
 });
 
+/** By their Dockerfiles: both run as `temporal`, who owns his home alone, and neither image has a file of dynamic settings. */
+describe('Temporal’s own images', () => {
+  test('the dev server keeps its database in a volume where its user may write', () => {
+    const { command = '', volumes: mounts = [] } = compose.services['temporal'] ?? {};
+    const [, database = ''] = /--db-filename (\S+)/.exec(String(command)) ?? [];
+    expect(mounts).toEqual(['temporal:/home/temporal']);
+    expect(database.startsWith('/home/temporal/')).toBe(true);
+  });
+
+  test('the server reads its dynamic settings from a file that is there', () => {
+    const { environment: set = {}, volumes: mounts = [] } = compose.services['temporal-server'] ?? {};
+    const file = String(set['DYNAMIC_CONFIG_FILE_PATH']);
+    expect(file === '/dev/null' || mounts.some((mount) => file.startsWith(mount.split(':')[1] ?? file))).toBe(true);
+  });
+});
+
 test('every image is of one release, not of whatever is newest', () => {
   for (const { image = '' } of Object.values(compose.services))
     expect(image).toMatch(/^(\$\{SPILLWAY_IMAGE:-spillway:local\}|[a-z/-]+:\d[\d.]*)$/);

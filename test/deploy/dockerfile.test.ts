@@ -44,6 +44,19 @@ test('there is no npm in it, and the program is Node itself, so that SIGTERM arr
   expect(commands).toContain(JSON.parse(valuesOf('CMD')[0] ?? '[]')[0]);
 });
 
+test('`spillway` is on the path of whoever is in the container, and may be run', () => {
+  expect(read('src/main/cli.ts').startsWith('#!/usr/bin/env node\n')).toBe(true);
+  const { bin } = JSON.parse(read('package.json'));
+  expect(valuesOf('RUN').join()).toContain(`ln -s /app/${bin.spillway} /usr/local/bin/spillway`);
+  const build = stages[1]?.find(({ name, value }) => name === 'RUN' && value.startsWith('npm run build'))?.value ?? '';
+  expect(build).toContain(`&& chmod 755 ${bin.spillway}`);
+});
+
+test.each(['runbook', 'restore', 'upgrades', 'operations'])('%s says how its commands are typed there', (page) => {
+  expect(read(`docs/${page}.md`)).toContain('(deployment.md#running-a-command)');
+  expect(read('docs/deployment.md')).toContain('\n## Running a command\n');
+});
+
 test('the ports that it names are those that the program has by itself', () => {
   expect(valuesOf('EXPOSE')).toEqual([`${variables.PORT.parse(undefined)} ${variables.OPS_PORT.parse(undefined)}`]);
 });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Connection } from '@temporalio/client';
@@ -30,6 +30,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   connection = await Connection.connect({ address: inject('temporalAddress') });
   image = await buildImage(join(directory, 'app'));
+  await symlink(join(image.directory, 'dist/main/cli.js'), join(directory, 'spillway'));
   const ports = await findFreePorts(['api', 'simulator', 'ops', 'workerOps']);
   url = `http://127.0.0.1:${ports.api}`;
   opsUrls = [ports.ops, ports.workerOps].map((port) => `http://127.0.0.1:${port}`);
@@ -86,11 +87,10 @@ async function secret(name: string, value: string): Promise<string> {
   return path;
 }
 
-/** Whatever its verdict is. */
-async function askDoctor(): Promise<string> {
-  const args = [...image.args, 'doctor'];
+/** As it is typed in a container, whatever its verdict is. */
+async function spillway(...args: readonly string[]): Promise<string> {
   const settings = { ...user, cwd: image.directory, env, timeout: 100_000 };
-  const { stdout, stderr } = await run(process.execPath, args, settings).catch(
+  const { stdout, stderr } = await run(join(directory, 'spillway'), args, settings).catch(
     (error: { readonly stdout: string; readonly stderr: string }) => error,
   );
   return `${stdout}${stderr}`;
@@ -115,20 +115,25 @@ test('what the image holds carries a job from end to end, as a user who may writ
   expect(stdout).toContain('its content is an MP4');
   expect(stdout).toMatch(/all well\n$/);
 
-  // As `docker compose run --rm doctor` asks.
   const isWell = async (): Promise<boolean> => {
-    const findings = await askDoctor();
+    const findings = await spillway('doctor');
     // On a machine that has too much to do a connection may take longer than the doctor waits for it.
     if (/^fail /m.test(findings)) throw new Error(findings);
     return /^ok {4}\S/m.test(findings);
   };
   await until('the doctor finds nothing wrong', isWell, { withinMs: 200_000, everyMs: 2_000 });
 
+  expect(await spillway('ops', 'stuck')).not.toContain('npm');
+  expect(await spillway('ops', '--help')).toContain('Usage: spillway ops <command>');
+
   // What Kubernetes scales by is what a worker that has worked tells.
   const told = await (await fetch(`${opsUrls[1]}/metrics`)).text();
   const metrics = scalingQueries().flatMap(metricsOf);
   expect(metrics.length).toBeGreaterThan(2);
   for (const metric of metrics) expect(told).toMatch(new RegExp(`^${metric}[ {]`, 'm'));
+  // What an alert wants to see grow is there before it grows.
+  for (const series of ['jobs_ended_total{phase="failed"}', 'unknown_submits_total{target="wavespeed/wan-2.6"}'])
+    expect(told).toContain(`spillway_${series} 0\n`);
 
   for (const name of ['worker', 'api', 'simulator'] as const)
     expect(await parts[name].end('SIGTERM', 60_000)).toEqual({ code: 0, signal: null });

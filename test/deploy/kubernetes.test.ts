@@ -1,13 +1,15 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { parser } from '@prometheus-io/lezer-promql';
 import { describe, expect, test } from 'vitest';
+import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { type Check, checkAgainst, readSchema } from './against-schema.ts';
 import { commands } from './commands.ts';
 import { isSecret, unknownOf } from './known-variables.ts';
 import {
+  hasKubectl,
   kustomizations,
   type Manifest,
   manifests,
@@ -15,9 +17,9 @@ import {
   metricsOf,
   ofKind,
   otherFiles,
-  parseManifests,
   podsOf,
   readEnvFile,
+  render,
   scalingQueries,
 } from './manifests.ts';
 
@@ -31,6 +33,7 @@ const checks = new Map<string, Check>([
     checkAgainst({ definitions: vendored.definitions, $ref: `#/definitions/${name}` }),
   ]),
   ['keda.sh/v1alpha1 ScaledObject', checkAgainst(readSchema('keda.json'))],
+  ['monitoring.coreos.com/v1 PodMonitor', checkAgainst(readSchema('prometheus-operator.json'))],
 ]);
 
 function faultsOf({ file, ...document }: Manifest): readonly string[] {
@@ -59,8 +62,8 @@ describe('the schemas of Kubernetes', () => {
 
 describe('what kustomize is told', () => {
   test('names files that are there, and leaves none out', () => {
-    const named = kustomizations.flatMap(({ directory, resources, components, configMapGenerator }) =>
-      [...resources, ...components, ...configMapGenerator.flatMap(({ envs }) => envs)].map((path) =>
+    const named = kustomizations.flatMap(({ directory, resources, components, configurations, configMapGenerator }) =>
+      [...resources, ...components, ...configurations, ...configMapGenerator.flatMap(({ envs }) => envs)].map((path) =>
         join(directory, path),
       ),
     );
@@ -69,7 +72,7 @@ describe('what kustomize is told', () => {
   });
 
   test('is our image alone that is given a release', () => {
-    for (const { images } of kustomizations) for (const { name } of images) expect(name).toBe('spillway');
+    for (const { images } of kustomizations) for (const { name } of images) expect(name).toMatch(/(^|\/)spillway$/);
   });
 });
 
@@ -98,6 +101,13 @@ describe.each(environments)('$path', ({ set }) => {
     for (const [name, value] of files)
       expect(value).toBe(`${secretsMount}/${name.slice(0, -'_FILE'.length).toLowerCase()}`);
   });
+});
+
+test('what is set beside them is read by somebody too', () => {
+  const literals = kustomizations.flatMap(({ configMapGenerator }) =>
+    configMapGenerator.flatMap((one) => one.literals),
+  );
+  expect(unknownOf(literals.map((literal) => literal.split('=')[0] ?? ''))).toEqual([]);
 });
 
 test('the secrets of a trial are those that its variables name', () => {
@@ -156,9 +166,9 @@ describe('every pod', () => {
 
 describe('our containers', () => {
   test('run commands that we have', () => {
-    expect(ours.map(({ name }) => name).toSorted()).toEqual(['api', 'migrate', 'simulator', 'worker']);
+    expect(ours.map(({ name }) => name).toSorted()).toEqual(['api', 'migrate', 'ops', 'simulator', 'worker']);
     for (const { name, args } of ours) {
-      expect(args).toEqual([name]);
+      expect(args).toEqual(name === 'ops' ? ['ops', 'after-restore', '--dry-run'] : [name]);
       expect(commands).toContain(name);
     }
   });
@@ -240,6 +250,26 @@ describe('services, scaling and policies', () => {
     expect(hasErrors('max(spillway_mail_lag_seconds')).toBe(true);
   });
 
+  test('whoever scales by what Prometheus has tells its operator where to get it', () => {
+    const [monitor, ...others] = ofKind('PodMonitor');
+    expect(others).toEqual([]);
+    expect(monitor?.file).toMatch(/^components\/scale-on-lag\//);
+    expect(monitor && faultsOf({ ...monitor, spec: { ...monitor.spec, endpoints: [] } })).not.toEqual([]);
+    const asked = z
+      .object({
+        selector: z.object({ matchExpressions: z.tuple([z.object({ key: z.string(), values: z.array(z.string()) })]) }),
+        podMetricsEndpoints: z.tuple([z.object({ port: z.string(), path: z.literal('/metrics') })]),
+      })
+      .parse(monitor?.spec);
+    const [{ key, values }] = asked.selector.matchExpressions;
+    const scraped = pods.filter(({ metadata }) => values.includes(metadata.labels[key] ?? ''));
+    expect(scraped.map(({ owner }) => owner.metadata.name)).toEqual(['spillway-api', 'spillway-worker']);
+    for (const { spec } of scraped)
+      expect(spec.containers.flatMap(({ ports }) => ports.map(({ name }) => name))).toContain(
+        asked.podMetricsEndpoints[0].port,
+      );
+  });
+
   test('policies deny first, and what they let out never leads to the cloud’s own metadata', () => {
     const policies = ofKind('NetworkPolicy');
     const [first] = policies.filter(({ file }) => file.startsWith('base/'));
@@ -248,6 +278,26 @@ describe('services, scaling and policies', () => {
     expect(blocks.length).toBe(1);
     for (const range of ['169.254.0.0/16', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '127.0.0.0/8'])
       expect(blocks[0]).toContain(range);
+  });
+
+  test('whoever mends after a restore is let out as a worker is, and no disruption budget counts it as one', () => {
+    const [pod] = pods.filter(({ owner }) => owner.metadata.name === 'spillway-after-restore');
+    const part = pod?.metadata.labels['app.kubernetes.io/component'];
+    const among = z.object({ matchExpressions: z.array(z.object({ values: z.array(z.string()) })) });
+    const lettingOut = (one: string) =>
+      ofKind('NetworkPolicy').flatMap(({ spec, metadata }) => {
+        const parsed = among.safeParse(spec?.['podSelector']);
+        const isMeant = parsed.data?.matchExpressions.some(({ values }) => values.includes(one)) === true;
+        return isMeant && JSON.stringify(spec?.['policyTypes']) === '["Egress"]' ? [metadata.name] : [];
+      });
+    expect(lettingOut('worker')).toContain('spillway-https-egress');
+    expect(lettingOut(part ?? '')).toEqual(lettingOut('worker'));
+    expect(['api', 'worker', 'migrate']).not.toContain(part);
+    // Nobody gets it who has not asked for it.
+    const asked = kustomizations.flatMap(({ components }) =>
+      components.filter((path) => path.includes('after-restore')),
+    );
+    expect(asked).toEqual([]);
   });
 
   test('policies mean parts and ports that are there', () => {
@@ -275,13 +325,16 @@ function hasErrors(query: string): boolean {
   return found;
 }
 
-const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0;
-
 /** Without kubectl the files are checked as they are, which leaves the merging alone unseen. */
 describe.skipIf(!hasKubectl)('as kustomize puts it together', () => {
-  test.each(['base', 'overlays/production', 'overlays/simulated'])('%s is sound', (name) => {
-    const text = execFileSync('kubectl', ['kustomize', join(manifestsDirectory, name)], { encoding: 'utf8' });
-    const rendered = parseManifests(text, name);
+  test.each([
+    'base',
+    'overlays/production',
+    'overlays/simulated',
+    'overlays/versioned/common',
+    'overlays/versioned/build',
+  ])('%s is sound', (name) => {
+    const rendered = render(name);
     expect(rendered.flatMap(faultsOf)).toEqual([]);
     const maps = rendered.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata }) => metadata.name);
     for (const { spec } of podsOf(rendered))
@@ -289,7 +342,38 @@ describe.skipIf(!hasKubectl)('as kustomize puts it together', () => {
         for (const { configMapRef } of envFrom) expect(maps).toContain(configMapRef.name);
         expect(image).toContain(':');
       }
+    const counted = rendered.filter(({ kind, spec }) => kind === 'Deployment' && spec?.['replicas'] !== undefined);
+    const scaled = rendered.filter(({ kind }) => kind === 'HorizontalPodAutoscaler' || kind === 'ScaledObject');
+    const target = z.object({ scaleTargetRef: z.object({ name: z.string() }) });
+    const names = counted.map(({ metadata }) => metadata.name);
+    expect(scaled.length).toBeGreaterThan(0);
+    for (const { spec } of scaled) expect(names).not.toContain(target.parse(spec).scaleTargetRef.name);
     const placed = rendered.filter(({ kind }) => kind !== 'Namespace').map(({ metadata }) => metadata['namespace']);
     expect(new Set(placed)).toEqual(new Set(['spillway']));
+  });
+
+  test.each([
+    { overlay: 'production', volume: 'emptyDir' },
+    { overlay: 'simulated', volume: 'persistentVolumeClaim' },
+  ])('$overlay with a restore has its image, its configuration and its data', ({ overlay, volume }) => {
+    const directory = mkdtempSync(join(tmpdir(), 'spillway-manifests-'));
+    try {
+      cpSync(manifestsDirectory, directory, { recursive: true });
+      const file = join(directory, 'overlays', overlay, 'kustomization.yaml');
+      const document = parseDocument(readFileSync(file, 'utf8'));
+      const components = z.array(z.string()).parse(document.toJS().components ?? []);
+      document.set('components', [...components, '../../components/after-restore']);
+      writeFileSync(file, String(document));
+      const rendered = render(`overlays/${overlay}`, directory);
+      const [pod] = podsOf(rendered).filter(({ owner }) => owner.metadata.name === 'spillway-after-restore');
+      const [container] = pod?.spec.containers ?? [];
+      expect(container?.image).toContain(':');
+      const maps = rendered.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata }) => metadata.name);
+      for (const { configMapRef } of container?.envFrom ?? []) expect(maps).toContain(configMapRef.name);
+      expect(pod?.spec.volumes.find(({ name }) => name === 'data')).toHaveProperty(volume);
+      expect(pod?.owner.metadata['namespace']).toBe('spillway');
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 });

@@ -1,3 +1,4 @@
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseAllDocuments } from 'yaml';
@@ -48,7 +49,7 @@ const manifest = z.looseObject({
 /** One object of the cluster, and the file that it is from. */
 export type Manifest = z.infer<typeof manifest> & { readonly file: string };
 
-export function parseManifests(text: string, file: string): readonly Manifest[] {
+function parseManifests(text: string, file: string): readonly Manifest[] {
   return parseAllDocuments(text).map((document) => {
     const [error] = document.errors;
     if (error !== undefined) throw error;
@@ -61,10 +62,19 @@ const kustomization = z.strictObject({
   kind: z.enum(['Kustomization', 'Component']),
   namespace: z.string().optional(),
   labels: z.array(z.unknown()).optional(),
+  nameSuffix: z.string().optional(),
+  configurations: z.array(z.string()).default([]),
   resources: z.array(z.string()).default([]),
   components: z.array(z.string()).default([]),
   configMapGenerator: z
-    .array(z.strictObject({ name: z.string(), behavior: z.enum(['merge']).optional(), envs: z.array(z.string()) }))
+    .array(
+      z.strictObject({
+        name: z.string(),
+        behavior: z.enum(['merge']).optional(),
+        envs: z.array(z.string()).default([]),
+        literals: z.array(z.string()).default([]),
+      }),
+    )
     .default([]),
   secretGenerator: z.array(z.strictObject({ name: z.string(), literals: z.array(z.string()) })).default([]),
   images: z
@@ -88,9 +98,11 @@ export const kustomizations: readonly Kustomization[] = everyFile()
     return { ...kustomization.parse(document?.toJS()), directory: join(path, '..') };
   });
 
+const configurations = kustomizations.flatMap((one) => one.configurations.map((path) => join(one.directory, path)));
+
 /** Everything that is written down, as it is before kustomize. */
 export const manifests: readonly Manifest[] = everyFile()
-  .filter((path) => path.endsWith('.yaml') && !path.endsWith('kustomization.yaml'))
+  .filter((path) => path.endsWith('.yaml') && !path.endsWith('kustomization.yaml') && !configurations.includes(path))
   .flatMap((path) => parseManifests(readFileSync(path, 'utf8'), relative(manifestsDirectory, path)));
 
 export const otherFiles: readonly string[] = everyFile().filter((path) => !path.endsWith('kustomization.yaml'));
@@ -119,6 +131,13 @@ export function readEnvFile(path: string): ReadonlyMap<string, string> {
 export function scalingQueries(): readonly string[] {
   const spec = z.object({ triggers: z.array(z.object({ metadata: z.object({ query: z.string() }) })) });
   return ofKind('ScaledObject').flatMap((one) => spec.parse(one.spec).triggers.map(({ metadata }) => metadata.query));
+}
+
+export const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0;
+
+/** As kustomize puts it together. */
+export function render(name: string, root = manifestsDirectory): readonly Manifest[] {
+  return parseManifests(execFileSync('kubectl', ['kustomize', join(root, name)], { encoding: 'utf8' }), name);
 }
 
 /** The metrics that a query asks for. */

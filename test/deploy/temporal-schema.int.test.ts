@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { rm, symlink, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
+import { Connection } from '@temporalio/client';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -10,7 +11,9 @@ import { z } from 'zod';
 import { type RunningPostgres, startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
 import { readPostgresUrl } from '../../src/embedded/temporal-server-config.ts';
 import { builtTemporalServer } from '../support/built-temporal-server.ts';
+import { findFreePorts } from '../support/processes.ts';
 import { makeTestDirectory } from '../support/servers.ts';
+import { until } from '../support/until.ts';
 
 const run = promisify(execFile);
 const programs = await builtTemporalServer();
@@ -20,11 +23,27 @@ const service = z.object({
   command: z.tuple([z.string()]),
   environment: z.record(z.string(), z.coerce.string()),
 });
-const { entrypoint, command, environment } = z
-  .object({ services: z.object({ 'temporal-schema': service }) })
-  .parse(parse(readFileSync(join(import.meta.dirname, '../../docker-compose.yml'), 'utf8'), { merge: true })).services[
-  'temporal-schema'
-];
+const { services } = z
+  .object({
+    services: z.object({ 'temporal-schema': service, 'temporal-server': service.pick({ environment: true }) }),
+  })
+  .parse(parse(readFileSync(join(import.meta.dirname, '../../docker-compose.yml'), 'utf8'), { merge: true }));
+const { entrypoint, command, environment } = services['temporal-schema'];
+
+const serverPorts = ['FRONTEND', 'MATCHING', 'HISTORY', 'WORKER']
+  .flatMap((part) => [`${part}_GRPC_PORT`, `${part}_MEMBERSHIP_PORT`])
+  .concat('FRONTEND_HTTP_PORT');
+
+/** Whether it serves or has ended: undefined while it does neither. */
+async function outcomeOf(address: string, { exitCode }: ChildProcess): Promise<string | undefined> {
+  if (exitCode !== null) return `it ended with ${exitCode}`;
+  try {
+    await (await Connection.connect({ address, connectTimeout: 1_000 })).close();
+    return 'it serves';
+  } catch {
+    return undefined;
+  }
+}
 
 /** The script of the compose file, with the tool of the release that its image has. */
 describe.skipIf(programs === undefined)('the schema of Temporal in compose', () => {
@@ -76,4 +95,33 @@ describe.skipIf(programs === undefined)('the schema of Temporal in compose', () 
     await apply();
     expect([await versionOf('temporal'), await versionOf('temporal_visibility')]).toEqual(versions);
   }, 250_000);
+
+  test('is what the server starts on, with the settings that compose has for it', async () => {
+    await apply();
+    const { host, port, user, password } = readPostgresUrl(postgres.url);
+    const ports = await findFreePorts(serverPorts);
+    const env = {
+      PATH: process.env['PATH'],
+      ...services['temporal-server'].environment,
+      POSTGRES_SEEDS: host,
+      DB_PORT: port,
+      POSTGRES_USER: user,
+      POSTGRES_PWD: password,
+      BIND_ON_IP: '127.0.0.1',
+      // Our machine is small, and holds other servers.
+      NUM_HISTORY_SHARDS: '4',
+      ...Object.fromEntries(serverPorts.map((name) => [name, String(ports[name])])),
+    };
+    const server = spawn(programs?.server ?? '', ['start'], { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let told = '';
+    for (const stream of [server.stdout, server.stderr])
+      stream.on('data', (chunk: Buffer) => void (told = `${told}${String(chunk)}`.slice(-10_000)));
+    try {
+      const address = `127.0.0.1:${ports['FRONTEND_GRPC_PORT']}`;
+      const outcome = await until('Temporal serves', () => outcomeOf(address, server), { withinMs: 120_000 });
+      expect({ outcome, told: outcome === 'it serves' ? '' : told }).toEqual({ outcome: 'it serves', told: '' });
+    } finally {
+      server.kill('SIGKILL');
+    }
+  }, 200_000);
 });

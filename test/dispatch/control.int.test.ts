@@ -9,6 +9,8 @@ import { type PauseOrder, pauseSubject, resumeSubject } from '../../src/db/contr
 import { readPoolControls } from '../../src/db/control/pool-controls.ts';
 import { readLine } from '../../src/db/scheduler/line.ts';
 import { queueAttempt } from '../../src/db/ledger/settle.ts';
+import { findSpillSources } from '../../src/db/scheduler/spill.ts';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { createSpillPass } from '../../src/dispatch/spill-pass.ts';
 import { queueOf } from '../../src/api/reading/queue-object.ts';
 import { beginOrder, target } from '../db/ledger/ledger-bench.ts';
@@ -117,8 +119,16 @@ describe('a pause of a target', () => {
 });
 
 /** A job that may go to the second pool as well. */
-async function routed(from: string, to: string): Promise<string> {
-  const job = await bench.acceptOne({ pool: from, target: { name: `vendor/${from}` } });
+async function routed({
+  from,
+  to,
+  tenant = 'default',
+}: {
+  from: string;
+  to: string;
+  tenant?: string;
+}): Promise<string> {
+  const job = await bench.acceptOne({ pool: from, tenant, target: { name: `vendor/${from}` } });
   await bench.pool.query(
     `UPDATE jobs SET route = route || jsonb_build_array(jsonb_build_object('name', $2::text, 'pool', $3::text, 'provider', 'vendor'))
      WHERE id = $1`,
@@ -134,7 +144,7 @@ async function routed(from: string, to: string): Promise<string> {
 
 test('who fails over to a paused target waits there until it is resumed', async () => {
   const [from, to] = [await bench.addPool(), await bench.addPool()];
-  const job = await routed(from, to);
+  const job = await routed({ from, to });
   await bench.grant();
   const { grant } = await bench.row<{ grant: string }>(
     'SELECT grant_id::text AS grant FROM permits WHERE job = $1',
@@ -183,7 +193,7 @@ describe('an order', () => {
 describe('a drained target', () => {
   test('sends who has elsewhere to go there at once, and keeps the others', async () => {
     const [from, to] = [await bench.addPool(), await bench.addPool()];
-    const moves = await routed(from, to);
+    const moves = await routed({ from, to });
     const stays = await bench.acceptOne({ pool: from, target: { name: `vendor/${from}` } });
     await pause({ kind: 'target', subject: `vendor/${from}`, drains: true });
     expect(await bench.grant()).toBe(0);
@@ -200,7 +210,7 @@ describe('a drained target', () => {
       const [from, to] = [await bench.addPool({ outstandingMax: 1 }), await bench.addPool()];
       await bench.acceptOne({ pool: from });
       await bench.grant();
-      const job = await routed(from, to);
+      const job = await routed({ from, to });
       await bench.pool.query(`UPDATE tickets SET spill_at = clock_timestamp() WHERE job = $1`, [job]);
       await pause({ kind, subject: kind === 'pool' ? to : `vendor/${to}`, drains: kind === 'target' });
       await bench.grant();
@@ -220,6 +230,112 @@ describe('a drained target', () => {
       job,
     );
     expect(await beginAttempt(bench.pool, beginOrder(job, grant))).toMatchObject({ verdict: 'go' });
+  });
+});
+
+describe('while a tenant is paused', () => {
+  const spill = () => createSpillPass({ pool: bench.pool }).round();
+  const isDue = (...jobs: readonly string[]) =>
+    bench.pool.query(`UPDATE tickets SET spill_at = clock_timestamp() - interval '1 second' WHERE job = ANY ($1)`, [
+      jobs,
+    ]);
+  const movesAt = async (pool: string) =>
+    (await bench.rows<{ job: string }>('SELECT job FROM tickets WHERE pool = $1 ORDER BY accepted_at, id', pool)).map(
+      ({ job }) => job,
+    );
+
+  test('its line takes nobody the room who has to leave another one', async () => {
+    const [from, to] = [await bench.addPool(), await bench.addPool({ outstandingMax: 50 })];
+    const moves = await routed({ from, to });
+    // In line before the pass that puts it aside, and after.
+    const wish = { pool: to, tenant: 'alpha', count: 150, target: { name: `vendor/${to}` } };
+    await bench.accept(wish);
+    await bench.grant({ startSlots: () => 0 });
+    await pause({ kind: 'tenant', subject: 'alpha' });
+    await pause({ kind: 'target', subject: `vendor/${from}`, drains: true });
+    expect(await bench.grant()).toBe(0);
+    await bench.accept(wish);
+    expect(await spill()).toBe(1);
+    expect(await movesAt(to)).toContain(moves);
+  });
+
+  test('others who wait there, and have only just come, still do', async () => {
+    const [from, to] = [await bench.addPool(), await bench.addPool({ outstandingMax: 10 })];
+    await routed({ from, to });
+    await pause({ kind: 'target', subject: `vendor/${from}`, drains: true });
+    await bench.grant();
+    await bench.accept({ pool: to, count: 30, target: { name: `vendor/${to}` } });
+    expect(await spill()).toBe(0);
+    await bench.grant({ startSlots: () => 0 });
+    expect(await spill()).toBe(0);
+  });
+
+  test.each(['drain', 'spill'] as const)('nobody of its own is sent elsewhere: %s', async (why) => {
+    const [from, to] = [await bench.addPool({ outstandingMax: 1 }), await bench.addPool()];
+    await bench.acceptOne({ pool: from, tenant: 'beta', target: { name: `vendor/${from}` } });
+    await bench.grant();
+    const [held, free] = [await routed({ from, to, tenant: 'alpha' }), await routed({ from, to })];
+    await isDue(held, free);
+    await pause({ kind: 'tenant', subject: 'alpha' });
+    if (why === 'drain') await pause({ kind: 'target', subject: `vendor/${from}`, drains: true });
+    await bench.grant();
+    expect(await spill()).toBe(1);
+    expect([await movesAt(from), await movesAt(to)]).toEqual([[held], [free]]);
+    // Nobody is left who may leave.
+    expect(await spill()).toBe(0);
+    expect(await findSpillSources(bench.pool)).toEqual([]);
+
+    await resume({ kind: 'tenant', subject: 'alpha' });
+    await bench.grant();
+    await isDue(held);
+    expect(await spill()).toBe(1);
+  });
+
+  test('its overlap stays too, and those of others go', async () => {
+    const [first, from, to] = [await bench.addPool(), await bench.addPool(), await bench.addPool()];
+    const jobs = [await routed({ from: first, to: from, tenant: 'alpha' }), await routed({ from: first, to: from })];
+    await bench.pool.query(
+      `UPDATE jobs SET route = route || jsonb_build_array(jsonb_build_object('name', $2::text, 'pool', $3::text, 'provider', 'vendor'))
+       WHERE id = ANY ($1)`,
+      [jobs, `vendor/${to}`, to],
+    );
+    await bench.pool.query(`INSERT INTO targets (pool, name) VALUES ($1, $2)`, [to, `vendor/${to}`]);
+    const [held = '', free = ''] = jobs;
+    await bench.grant();
+    for (const job of jobs) {
+      const sql = 'SELECT grant_id::text AS grant FROM permits WHERE job = $1';
+      await beginAttempt(bench.pool, beginOrder(job, (await bench.row<{ grant: string }>(sql, job)).grant));
+      await queueAttempt(bench.pool, { jobId: job, ticket: { attempt: 2, target: 1, kind: 'overlap' }, waitMs: 0 });
+    }
+    await pause({ kind: 'tenant', subject: 'alpha' });
+    await pause({ kind: 'target', subject: `vendor/${from}`, drains: true });
+    expect(await spill()).toBe(1);
+    expect([await movesAt(from), await movesAt(to)]).toEqual([[held], [free]]);
+    expect(await findSpillSources(bench.pool)).toEqual([]);
+  });
+
+  test('as many of its own as there may be, all overdue, are put off piece by piece and hide nobody', async () => {
+    const [from, to] = [await bench.addPool({ outstandingMax: 1 }), await bench.addPool()];
+    await bench.acceptOne({ pool: from, tenant: 'beta', target: { name: `vendor/${from}` } });
+    await bench.grant();
+    const count = 3 * limits.heldLeaversLookMax;
+    await insertTickets(bench.pool, { pool: from, tenant: 'alpha', count, target: `vendor/${from}` });
+    await bench.pool.query(`UPDATE tickets SET spill_at = clock_timestamp() - interval '1 hour' WHERE pool = $1`, [
+      from,
+    ]);
+    await pause({ kind: 'tenant', subject: 'alpha' });
+    const free = await routed({ from, to });
+    await isDue(free);
+    await bench.grant();
+    const overdue = async () =>
+      (await bench.rows('SELECT 1 FROM tickets WHERE pool = $1 AND spill_at <= clock_timestamp()', from)).length;
+    const left = [await overdue()];
+    for (let round = 0; round < 4; round += 1) {
+      await spill();
+      left.push(await overdue());
+    }
+    expect(left).toEqual([count + 1, ...[2, 1].map((pieces) => pieces * limits.heldLeaversLookMax), 0, 0]);
+    expect(await movesAt(to)).toEqual([free]);
   });
 });
 

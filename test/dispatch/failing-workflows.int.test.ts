@@ -55,7 +55,13 @@ test('a workflow whose tasks fail is found by what Temporal reports, and not any
   const [failing = '', waiting = ''] = await bench.accept({ pool: await bench.addPool(), count: 2 });
   const broken = await openWorker('broken');
   try {
-    await client.workflow.start(generateVideoType, { workflowId: failing, taskQueue, args: [] });
+    await client.workflow.start(generateVideoType, {
+      workflowId: failing,
+      taskQueue,
+      args: [],
+      // A task that fails again is not answered: Temporal waits for this until it tries anew.
+      workflowTaskTimeout: '1s',
+    });
     await until(
       'the report',
       async () => {
@@ -89,7 +95,7 @@ test('a workflow whose tasks fail is found by what Temporal reports, and not any
 test('what has been noted stays while Temporal is away', async () => {
   const job = await bench.acceptOne({ pool: await bench.addPool() });
   await bench.pool.query('INSERT INTO failing_workflows (job) VALUES ($1)', [job]);
-  const nowhere = Connection.lazy({ address: '127.0.0.1:1' });
+  const nowhere = Connection.lazy({ address: '127.0.0.1:1', interceptors: [] });
   const away = new Client({ connection: nowhere, namespace });
   const following = followFailingWorkflows({ pool: bench.pool, client: away });
   await expect(following).rejects.toThrow('Failed to list workflows');

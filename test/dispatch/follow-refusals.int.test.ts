@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { showStuckJobs } from '../../src/db/stuck/shown-jobs.ts';
+import { restartWorkflow } from '../../src/db/ledger/reconcile.ts';
 import { settleJob } from '../../src/db/ledger/settle.ts';
 import { followRefusals } from '../../src/dispatch/follow-refusals.ts';
 import { type FailureCode, failureOf } from '../../src/domain/failure.ts';
@@ -77,6 +78,18 @@ describe('a line whose provider refuses everybody', () => {
     expect(await follow(0)).toBe(limits.shownOfRefusingMax);
     expect(await follow(0)).toBe(0);
   });
+});
+
+test('who was sent on before it is shown starts where it waits', async () => {
+  const [job = ''] = await waitIn(await bench.addPool(), 1);
+  await bench.pool.query('UPDATE tickets SET target = 1 WHERE job = $1', [job]);
+  expect(await showStuckJobs(bench.pool, settings)).toBe(1);
+  const start = { waitingSince: expect.any(Number), target: 1 };
+  expect(await mail()).toEqual([{ job, kind: 'start', payload: start }]);
+  await deliver();
+  // Also where its workflow is lost, and begins anew.
+  await restartWorkflow(bench.pool, job);
+  expect(await mail()).toEqual([{ job, kind: 'start', payload: { target: 1 } }]);
 });
 
 describe('who is seen already', () => {

@@ -67,6 +67,22 @@ async function showOne(payload: object = {}): Promise<string> {
   return job;
 }
 
+/** A second target of its route, at another provider. */
+async function addTarget(job: string, provider: string): Promise<void> {
+  await bench.pool.query(
+    `UPDATE jobs SET route = route || jsonb_build_array(route -> 0 || jsonb_build_object('provider', $2::text, 'name', $2 || '/model'))
+     WHERE id = $1`,
+    [job, provider],
+  );
+}
+
+/** What its workflow was started with. */
+async function inputOf(job: string): Promise<unknown> {
+  const { events } = await temporal.client.workflow.getHandle(job).fetchHistory();
+  const payload = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]?.data ?? [];
+  return JSON.parse(Buffer.from(payload).toString());
+}
+
 interface Letter {
   readonly attempt?: number;
   readonly payload?: object;
@@ -130,6 +146,15 @@ describe('a start', () => {
     expect((await noticeOf(young)).attributes).not.toHaveProperty('StuckCause');
   });
 
+  test('names the provider where it waits, though it was sent on from its first target', async () => {
+    const job = await bench.acceptOne({ pool: await bench.addPool() });
+    await addTarget(job, 'other');
+    await send(job, 'start', { payload: { waitingSince: Date.now() - 400_000, target: 1 } });
+    await relayAll();
+    expect((await noticeOf(job)).attributes).toMatchObject({ VideoProvider: 'other', StuckCause: 'waiting_capacity' });
+    expect(await inputOf(job)).toMatchObject({ ticketTarget: 1 });
+  });
+
   test('delivered twice makes one workflow', async () => {
     const job = await grantOne();
     const { rows } = await bench.pool.query('SELECT payload FROM mailbox WHERE job = $1', [job]);
@@ -187,11 +212,21 @@ describe('a start', () => {
     await beginAttempt(bench.pool, beginOrder(job, grant));
     await send(job, 'start');
     await relayAll();
-    const { events } = await temporal.client.workflow.getHandle(job).fetchHistory();
-    const payload = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]?.data ?? [];
-    expect(JSON.parse(Buffer.from(payload).toString())).toMatchObject({
-      known: [{ attempt: 1, target: 0, grant, phase: 'unknown' }],
-    });
+    expect(await inputOf(job)).toMatchObject({ known: [{ attempt: 1, target: 0, grant, phase: 'unknown' }] });
+  });
+
+  test('of the same names the provider of its last attempt', async () => {
+    const job = await grantOne();
+    await addTarget(job, 'other');
+    await bench.pool.query('DELETE FROM mailbox');
+    const { grant } = await bench.row<{ grant: string }>(
+      'UPDATE permits SET target = 1 WHERE job = $1 RETURNING grant_id::text AS grant',
+      job,
+    );
+    await beginAttempt(bench.pool, beginOrder(job, grant));
+    await send(job, 'start');
+    await relayAll();
+    expect((await noticeOf(job)).attributes).toMatchObject({ VideoProvider: 'other' });
   });
 });
 
@@ -207,6 +242,17 @@ describe('a signal', () => {
     await relayAll();
     expect(await temporal.arrivedAt(job)).toEqual(['start', signal]);
     expect(await bench.count('mailbox', job)).toBe(0);
+  });
+
+  test('of a ticket that was sent on says where it waits now', async () => {
+    const job = await showOne();
+    await send(job, 'repair', { attempt: 1, payload: { target: 1, refusal: null } });
+    await relayAll();
+    const { events } = await temporal.client.workflow.getHandle(job).fetchHistory();
+    const [data] = (events ?? []).flatMap(
+      ({ workflowExecutionSignaledEventAttributes: signal }) => signal?.input?.payloads?.[0]?.data ?? [],
+    );
+    expect(JSON.parse(Buffer.from(data ?? []).toString())).toEqual({ attempt: 1, target: 1, refusal: null });
   });
 
   test('to a workflow that is not there yet is postponed, not lost', async () => {
@@ -299,7 +345,8 @@ test('two relays at once deliver every message once', async () => {
 
 test('while Temporal is away mail stays, and is delivered when it is back', async () => {
   const job = await grantOne();
-  const connection = Connection.lazy({ address: '127.0.0.1:1' });
+  // Without the interceptor that asks again: nobody will answer.
+  const connection = Connection.lazy({ address: '127.0.0.1:1', interceptors: [] });
   const away = new Client({ connection, namespace: temporal.namespace });
   try {
     expect(await relay({ client: away })).toBe(1);

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { insertJobs } from '../../src/db/jobs/accept.ts';
 import { beginAttempt, endAttempt } from '../../src/db/ledger/attempts.ts';
+import { deleteMail, leaseMail } from '../../src/db/mailbox/mailbox.ts';
 import { inTransaction } from '../../src/db/pool.ts';
 import { type PoolLimits, upsertPools } from '../../src/db/scheduler/pools.ts';
 import type { Moved } from '../../src/db/scheduler/spill.ts';
@@ -235,6 +236,35 @@ describe('an open breaker', () => {
     expect(await waitingAt(second)).toEqual([free]);
     expect(await spill()).toHaveLength(1);
     expect(await waitingAt(first)).toEqual(bound);
+  });
+});
+
+describe('the workflow of a ticket that is sent on', () => {
+  const mailOf = (job: string) =>
+    bench.rows('SELECT kind, attempt, payload, leased_until = $2 AS due FROM mailbox WHERE job = $1', job, '-infinity');
+
+  test('is told where it waits now, and nobody is whom no workflow shows', async () => {
+    const [first, second, third] = [await addPlace(), await addPlace(), await addPlace()];
+    const [shown = '', unseen = ''] = await accept({ route: [first, second, third], count: 2 });
+    await bench.pool.query('UPDATE jobs SET dispatched_at = clock_timestamp() WHERE id = $1', [shown]);
+    await bench.pool.query(`UPDATE tickets SET told_refusal = 'auth' WHERE job = $1`, [shown]);
+    await admit(first, 0);
+    expect(await round()).toHaveLength(2);
+    expect(await mailOf(shown)).toEqual([
+      { kind: 'repair', attempt: 1, payload: { target: 1, refusal: null }, due: true },
+    ]);
+    expect(await mailOf(unseen)).toEqual([]);
+    // What it was told of the line that it has left says nothing of this one.
+    expect(await bench.row('SELECT told_refusal FROM tickets WHERE job = $1', shown)).toEqual({ told_refusal: null });
+
+    // The news is on its way when there is newer: to note its delivery takes nothing of that.
+    const leased = (await leaseMail(bench.pool, 1_000)).find(({ job }) => job === shown);
+    await admit(second, 0);
+    expect(await round()).toHaveLength(2);
+    await deleteMail(bench.pool, [leased?.id ?? '']);
+    expect(await mailOf(shown)).toEqual([
+      { kind: 'repair', attempt: 1, payload: { target: 2, refusal: null }, due: true },
+    ]);
   });
 });
 

@@ -366,6 +366,10 @@ test('who can’t be paid for at a dearer target goes back to one that is within
   expect(await bench.rows('SELECT target, parked, over_budget FROM tickets WHERE job = $1', job)).toEqual([
     { target: 2, parked: false, over_budget: false },
   ]);
+  // Its workflow shows it there.
+  expect(await bench.rows(`SELECT attempt, payload FROM mailbox WHERE job = $1 AND kind = 'repair'`, job)).toEqual([
+    { attempt: 2, payload: { target: 2, refusal: null } },
+  ]);
   expect(await bench.grant()).toBe(1);
   expect(await committed(tenant)).toBe(price);
   const moved = await bench.rows(`SELECT data FROM job_events WHERE job = $1 AND kind = 'attempt.moved'`, job);

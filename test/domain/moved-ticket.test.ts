@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { heard } from '../../src/domain/heard.ts';
 import { nextStep } from '../../src/domain/next-step.ts';
+import { type Fact, openStory } from '../../src/domain/story.ts';
+import { snapshotOf } from '../../src/domain/story-snapshot.ts';
 import { failed, live, permit, refused, start, storyOf, submitting, threeTargets, twoTargets } from './make.ts';
 
 /** A ticket may be moved while it waits: its permit then comes for another target than was asked for. */
@@ -34,6 +36,35 @@ describe('a permit for another target than was asked for', () => {
     );
     expect(moved.attempts.map(({ target }) => target)).toEqual([0, 2]);
     expect(nextStep(moved, overlapAt)).not.toMatchObject({ kind: 'queue' });
+  });
+});
+
+describe('news that a ticket was sent on', () => {
+  const sentOn = (attempt: number, target: number): Fact => ({ kind: 'line', refusal: null, to: { attempt, target } });
+  const refusedAndWaiting = storyOf(
+    twoTargets,
+    ...live(),
+    [failed(1, 'rate_limited')],
+    [{ kind: 'ticket', ticket: { attempt: 2, target: 0, kind: 'retry' }, answer: 'queued' }],
+  );
+
+  test('has it shown where it waits, and what was said of the line that it left is not said of this one', () => {
+    const told = heard(refusedAndWaiting, { kind: 'line', refusal: 'auth' }, start);
+    expect(snapshotOf(told).waiting).toMatchObject({ target: 'vendor/one', refusal: 'rate_limited' });
+    const story = heard(told, sentOn(2, 1), start + 5);
+    expect(snapshotOf(story).waiting).toEqual({ since: start, target: 'vendor/two', refusal: null });
+    expect(nextStep(story, start + 5)).toMatchObject({ kind: 'wait' });
+  });
+
+  test('that its permit has overtaken changes nothing, nor where another one waits by now', () => {
+    const granted = heard(refusedAndWaiting, permit(2, 1), start);
+    expect(heard(granted, sentOn(2, 1), start)).toEqual(granted);
+    expect(heard(refusedAndWaiting, sentOn(1, 1), start)).toEqual(refusedAndWaiting);
+  });
+
+  test('of a job that is shown after that comes with its start', () => {
+    const story = openStory({ route: twoTargets, waitingSince: start, ticketTarget: 1 }, start);
+    expect(snapshotOf(story).waiting).toEqual({ since: start, target: 'vendor/two', refusal: null });
   });
 });
 

@@ -4,7 +4,13 @@ import { failureOf } from '../../src/domain/failure.ts';
 import { heard } from '../../src/domain/heard.ts';
 import { limits } from '../../src/domain/limits/limits.ts';
 import { nextStep, type Step } from '../../src/domain/next-step.ts';
-import { lastTarget, outcomeOfWish, refusalOfPollNow, refusalOfWish } from '../../src/domain/repair.ts';
+import {
+  lastTarget,
+  outcomeOfWish,
+  refusalOfExtension,
+  refusalOfPollNow,
+  refusalOfWish,
+} from '../../src/domain/repair.ts';
 import {
   type Fact,
   isAtStake,
@@ -22,6 +28,8 @@ import {
   permit,
   reported,
   start,
+  stored,
+  storeFailed,
   storing,
   storyOf,
   submitted,
@@ -141,7 +149,23 @@ describe('a wish for another target', () => {
     expect(forced.attempts).toMatchObject([{ phase: 'failed', failure: { code: 'output_expired' } }]);
     expect(nextStep(forced, start + 60_000)).toMatchObject({ kind: 'queue', ticket: { attempt: 2, kind: 'retry' } });
     // The copy that was given up says so, later: nothing comes of it.
-    expect(heard(forced, { kind: 'stored', attempt: 1, answer: { kind: 'stored' } }, start + 60_001)).toEqual(forced);
+    expect(heard(forced, storeFailed(1, 'timed_out', { retry: 'never' }), start + 60_001)).toEqual(forced);
+  });
+
+  test('of a copy that was given up and ends well all the same leaves the job with its video', () => {
+    const given = [...live(), ...copying(), [wish(1, true, [1])] as const];
+    const ours = { kind: 'settle', verdict: { phase: 'completed', attempt: 1 } };
+    // While another one is asked for, while it is made, and while it is copied in its turn.
+    for (const meanwhile of [[], [queued(2, 1)], live(2), [...live(2), ...copying(2)]]) {
+      const story = storyOf(twoTargets, ...given, ...meanwhile, [stored(1)]);
+      expect(nextStep(story, start)).toEqual(ours);
+      expect(story.attempts[0]).not.toHaveProperty('failure');
+    }
+  });
+
+  test('takes no video for one whose attempt has failed otherwise', () => {
+    const story = storyOf(twoTargets, ...live(), [failed(1, 'provider_failed')]);
+    expect(heard(story, stored(1), start)).toEqual(story);
   });
 
   test('is not fulfilled later when a permit, or a video, came first', () => {
@@ -201,6 +225,25 @@ describe('more time', () => {
     expect(heard(story, extended, start).runDeadlineAt).toBe((story.runDeadlineAt ?? 0) + 60_000);
     expect(storyOf(twoTargets, [extended]).runDeadlineAt).toBeNull();
   });
+
+  test.each([
+    { what: 'waits', told: [] as readonly Told[] },
+    { what: 'was sent', told: live() },
+    { what: 'waits for another attempt', told: waiting },
+    {
+      what: 'has another attempt on its way',
+      told: [...live(), [failed(1, 'no_credit')], [permit(2)], [submitting(2)]],
+    },
+  ] as const)('is given to a job that $what', ({ told }) => {
+    expect(refusalOfExtension(storyOf(twoTargets, ...told))).toBeUndefined();
+  });
+
+  test('is refused while the first attempt is being sent, which sets the deadline: it would be lost', () => {
+    const story = storyOf(twoTargets, [permit()], [submitting()]);
+    expect(refusalOfExtension(story)).toMatch(/Attempt 1 is just being sent.+Repeat this once/);
+    const again = heard(heard(story, submitted(1, 'permit_lost'), start), permit(2, 0), start);
+    expect(refusalOfExtension(heard(again, submitting(2), start))).toMatch(/Attempt 2 is just being sent/);
+  });
 });
 
 describe('giving up', () => {
@@ -227,7 +270,8 @@ interface Happening {
         readonly kind: 'end';
         readonly of: 'finished' | 'no_credit' | 'rate_limited' | 'queued';
       }
-    | { readonly kind: 'grant' | 'answer' | 'copied' | 'pollNow' | 'giveUp' | 'cancel' }
+    | { readonly kind: 'grant' | 'answer' | 'copied' | 'copyFailed' | 'pollNow' | 'extended' | 'giveUp' | 'cancel' }
+    | { readonly kind: 'spilled'; readonly target: number }
     | { readonly kind: 'wish'; readonly target: number; readonly isForced: boolean };
 }
 
@@ -249,6 +293,7 @@ interface Sent {
 function repairedLife({ happenings, answers, queueAnswers, moveAnswers }: World) {
   const [nextAnswer, nextQueue, nextMove] = [cycle(answers), cycle(queueAnswers), cycle(moveAnswers)];
   const sent: Sent[] = [];
+  const copiesBegun: number[] = [];
   let story = storyOf(threeTargets);
   let now = start;
   let ticketAt: number | undefined = 0;
@@ -269,6 +314,7 @@ function repairedLife({ happenings, answers, queueAnswers, moveAnswers }: World)
           hear({ kind: 'watching', attempt: step.attempt.number });
           break;
         case 'store':
+          copiesBegun.push(step.attempt.number);
           hear(storing(step.attempt.number));
           break;
         case 'queue': {
@@ -294,7 +340,10 @@ function repairedLife({ happenings, answers, queueAnswers, moveAnswers }: World)
   for (const { afterMs, fact } of happenings) {
     if (act().kind === 'settle') break;
     now += afterMs;
-    for (const one of factsOf(story, { fact, ticketAt, answer: nextAnswer() })) hear(one);
+    // Each copy ends once, whether it was given up meanwhile or not: the newest first.
+    const copy = fact.kind === 'copied' || fact.kind === 'copyFailed' ? copiesBegun.pop() : undefined;
+    if (fact.kind === 'spilled') ticketAt = fact.target;
+    for (const one of factsOf(story, { fact, ticketAt, copy, answer: nextAnswer() })) hear(one);
   }
   const last = act();
   return { story, sent, last };
@@ -305,8 +354,14 @@ function factsOf(
   {
     fact,
     ticketAt,
+    copy,
     answer,
-  }: { fact: Happening['fact']; ticketAt: number | undefined; answer: World['answers'][number] },
+  }: {
+    fact: Happening['fact'];
+    ticketAt: number | undefined;
+    copy: number | undefined;
+    answer: World['answers'][number];
+  },
 ): readonly Fact[] {
   const newest = (phases: readonly string[]) => story.attempts.findLast(({ phase }) => phases.includes(phase))?.number;
   switch (fact.kind) {
@@ -318,12 +373,16 @@ function factsOf(
       const attempt = newest(['submitting']);
       return attempt === undefined ? [] : [submitted(attempt, answer)];
     }
-    case 'copied': {
-      const attempt = newest(['storing']);
-      return attempt === undefined
+    case 'copied':
+      return copy === undefined ? [] : [stored(copy)];
+    case 'copyFailed':
+      return copy === undefined ? [] : [storeFailed(copy, 'output_expired')];
+    case 'spilled':
+      return story.ticket === null
         ? []
-        : [{ kind: 'stored', attempt, answer: { kind: 'failed', failure: failureOf('output_expired') } }];
-    }
+        : [{ kind: 'line', refusal: null, to: { attempt: story.ticket.attempt, target: fact.target } }];
+    case 'extended':
+      return [{ kind: 'extended', byMs: 60_000 }];
     case 'end': {
       const attempt = newest(['live', 'unknown']);
       if (attempt === undefined) return [];
@@ -357,7 +416,10 @@ const anyFact = (mayForce: boolean): fc.Arbitrary<Happening['fact']> =>
   fc.oneof(
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('grant' as const) }) },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('answer' as const) }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('copied', 'pollNow' as const) }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('copyFailed', 'pollNow', 'extended' as const) }) },
+    // These end the job: rarely enough that much happens before.
+    { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('copied', 'giveUp', 'cancel' as const) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('spilled' as const), target: fc.nat(2) }) },
     {
       weight: 3,
       arbitrary: fc.record({
@@ -425,5 +487,17 @@ test('whatever happens: no wish stays open while the job rests', () => {
       expect(story.wish === undefined || story.wish.answer !== undefined).toBe(true);
     }),
     { numRuns: 500 },
+  );
+});
+
+test('whatever happens: a video that is ours is the job`s, unless somebody has ended it before', () => {
+  fc.assert(
+    fc.property(anyWorld(true), (world) => {
+      const { story, last } = repairedLife(world);
+      const winner = story.attempts.find(({ phase }) => phase === 'stored');
+      if (winner === undefined) return;
+      expect(last).toEqual({ kind: 'settle', verdict: { phase: 'completed', attempt: winner.number } });
+    }),
+    { numRuns: 200 },
   );
 });

@@ -9,7 +9,7 @@ import { searchAttributeTypes } from '../../src/contracts/search-attributes.ts';
 import { type RunningDevServer, startDevServer } from '../../src/embedded/temporal.ts';
 import { flatPng } from '../support/pictures.ts';
 import { findFreePorts } from '../support/processes.ts';
-import { makeTestDirectory } from '../support/servers.ts';
+import { makeTestDirectory, killNow } from '../support/servers.ts';
 import { useStack } from '../support/stack.ts';
 import { until as untilSoon } from '../support/until.ts';
 
@@ -32,7 +32,7 @@ const stack = useStack(async () => {
     searchAttributes: searchAttributeTypes,
     log: () => undefined,
   });
-  process.once('exit', () => process.kill(temporal.pid, 'SIGKILL'));
+  process.once('exit', () => killNow(temporal.pid));
   talkative = startTalkativeVendor(ports.talkative);
   return {
     temporalAddress: temporal.address,

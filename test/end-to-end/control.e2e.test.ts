@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { limits } from '../../src/domain/limits/limits.ts';
 import { until } from '../support/until.ts';
 import { useStack } from '../support/stack.ts';
 
@@ -47,8 +48,8 @@ test('a repair has one effect and one record, from the API, the command line and
   );
   if (!byApi || !byCommand || !byUi || !kept) throw new Error('not accepted');
 
-  // It waits in Postgres alone: its workflow is started for the repair, without a permit.
-  const key = { 'idempotency-key': randomUUID() };
+  // It waits in Postgres alone: its workflow is started for the repair, without a permit. The key is as long as one may be.
+  const key = { 'idempotency-key': randomUUID().padEnd(limits.idempotencyKeyCharsMax, 'x') };
   const extend = { repair: 'extend_deadline', seconds, reason };
   expect(await admin(`POST /jobs/${byApi}/repairs`, extend, key)).toMatchObject({
     status: 200,
@@ -58,6 +59,11 @@ test('a repair has one effect and one record, from the API, the command line and
   expect(await admin(`POST /jobs/${byApi}/repairs`, extend, key)).toMatchObject({
     status: 200,
     json: { outcome: 'done' },
+  });
+  // Another wish under it is not answered with what came of that one.
+  expect(await admin(`POST /jobs/${byApi}/repairs`, { ...extend, seconds: 60 }, key)).toMatchObject({
+    status: 422,
+    json: { code: 'idempotency_key_reused' },
   });
   expect(await admin(`POST /jobs/${byApi}/repairs`, { repair: 'give_up', reason })).toMatchObject({ status: 200 });
 

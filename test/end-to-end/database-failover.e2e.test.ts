@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, expect, test } from 'vitest';
-import { makeTestDirectory } from '../support/servers.ts';
+import { makeTestDirectory, killNow } from '../support/servers.ts';
 import { useStack, type Video, videoOf } from '../support/stack.ts';
 import { onServer, type Pair, startPair } from '../support/standby.ts';
 import { until } from '../support/until.ts';
@@ -16,7 +16,7 @@ afterAll(async () => {
 const stack = useStack(async () => {
   directory = await makeTestDirectory();
   pair = await startPair(directory);
-  process.once('exit', () => [pair.primary.pid, pair.standby.pid].forEach((pid) => process.kill(pid, 'SIGKILL')));
+  process.once('exit', () => [pair.primary.pid, pair.standby.pid].forEach(killNow));
   return { databaseUrl: pair.url };
 });
 

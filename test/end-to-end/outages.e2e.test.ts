@@ -6,7 +6,7 @@ import { searchAttributeTypes } from '../../src/contracts/search-attributes.ts';
 import { type RunningPostgres, startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
 import { type RunningDevServer, startDevServer } from '../../src/embedded/temporal.ts';
 import { findFreePorts } from '../support/processes.ts';
-import { makeTestDirectory } from '../support/servers.ts';
+import { makeTestDirectory, killNow } from '../support/servers.ts';
 import { useStack, type Video, videoOf } from '../support/stack.ts';
 import { until } from '../support/until.ts';
 
@@ -45,7 +45,7 @@ const stack = useStack(async () => {
   await writeFile(join(directory, 'postgres', 'postgres.ports.json'), JSON.stringify({ postgres: ports.postgres }));
   [postgres, temporal] = await Promise.all([startPostgres(), startTemporal()]);
   // Detached servers outlive a run that is cut short.
-  process.once('exit', () => [postgres.pid, temporal.pid].forEach((pid) => process.kill(pid, 'SIGKILL')));
+  process.once('exit', () => [postgres.pid, temporal.pid].forEach(killNow));
   return { databaseUrl: postgres.url, temporalAddress: temporal.address };
 });
 

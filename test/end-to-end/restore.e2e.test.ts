@@ -4,7 +4,7 @@ import { afterAll, expect, test } from 'vitest';
 import { type RunningPostgres, startEmbeddedPostgres } from '../../src/embedded/postgres.ts';
 import { takeBackup } from '../support/backup.ts';
 import { findFreePorts } from '../support/processes.ts';
-import { makeTestDirectory } from '../support/servers.ts';
+import { makeTestDirectory, killNow } from '../support/servers.ts';
 import { useStack } from '../support/stack.ts';
 import { until } from '../support/until.ts';
 
@@ -27,7 +27,7 @@ const stack = useStack(async () => {
   await mkdir(join(directory, 'postgres'));
   await writeFile(join(directory, 'postgres', 'postgres.ports.json'), JSON.stringify({ postgres: ports.postgres }));
   postgres = await startPostgres();
-  process.once('exit', () => process.kill(postgres.pid, 'SIGKILL'));
+  process.once('exit', () => killNow(postgres.pid));
   return {
     databaseUrl: postgres.url,
     providers: ['wavespeed'],
@@ -109,7 +109,7 @@ test('Postgres is restored to before live workflows: nothing that was sent is se
   const beside = await stack.ops('after-restore', '--dry-run');
   expect(beside).toMatchObject({ code: 1, output: expect.stringContaining('Stop every one of both first') });
   await Promise.all([stack.end('worker', 'SIGKILL'), stack.end('api', 'SIGKILL')]);
-  process.kill(postgres.pid, 'SIGKILL');
+  killNow(postgres.pid);
   await postgres.stop();
   await backup.restore();
   postgres = await startPostgres();
@@ -122,6 +122,10 @@ test('Postgres is restored to before live workflows: nothing that was sent is se
   const dry = await stack.ops('after-restore', '--dry-run');
   expect(dry.output).toContain('Nothing was changed');
   expect(dry.output).toContain('1 jobs were accepted after the backup');
+
+  // Nor does either start beside a mend, or after one that was killed.
+  await stack.pool.query(`INSERT INTO watermarks (id, at) VALUES ('restoring', now())`);
+  await expect(stack.start('api')).rejects.toThrow('not all in it yet');
 
   // No workflow is ended before somebody has said how many, and no job has failed because its video was looked for elsewhere.
   const mend = async (...words: readonly string[]) => await stack.ops('after-restore', '--reason', 'a test', ...words);

@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
 import { afterAll, expect, inject, onTestFailed, test } from 'vitest';
 import { readPassword, databaseName, userName } from '../../src/embedded/postgres-cluster.ts';
 import { createPool } from '../../src/db/pool.ts';
@@ -7,6 +8,7 @@ import { audit } from '../support/auditor.ts';
 import { createPart, findFreePorts, type Part } from '../support/processes.ts';
 import { makeTestDirectory } from '../support/servers.ts';
 import { baseEnvironment, printTail, videoOf, type Video } from '../support/stack.ts';
+import { createBareNamespace } from '../support/temporal-namespace.ts';
 import { until } from '../support/until.ts';
 import { createVendorControl } from '../support/vendor-control.ts';
 
@@ -107,3 +109,28 @@ test('`start` and its servers are killed with work under way: the next `start` f
   await expectSound([done.id, ...ids]);
   expect(await spillway.end('SIGTERM', 30_000)).toEqual({ code: 0, signal: null });
 });
+
+test('`start` prepares a Temporal that is configured, for which nobody can run `migrate`: its database is embedded', async () => {
+  const address = inject('temporalAddress');
+  const connection = await Connection.connect({ address });
+  const namespace = await createBareNamespace(connection, address);
+  await connection.close();
+  const own = await findFreePorts(['api', 'ops']);
+  const joining = createPart({
+    command: 'start',
+    env: {
+      ...env,
+      PORT: String(own.api),
+      OPS_PORT: String(own.ops),
+      DATA_DIRECTORY: join(directory, 'joining'),
+      TEMPORAL_ADDRESS: address,
+      TEMPORAL_NAMESPACE: namespace,
+    },
+    readyLine: 'Spillway is up',
+    logFile: join(directory, 'joining.log'),
+  });
+  onTestFailed(() => printTail(joining));
+  // The worker in it looks for them, and would end.
+  await joining.start();
+  expect(await joining.end('SIGTERM', 40_000)).toEqual({ code: 0, signal: null });
+}, 300_000);

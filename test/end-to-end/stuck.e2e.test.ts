@@ -43,6 +43,9 @@ test('a job that waits is found by the same cause in Temporal UI, the timeline a
     patience,
   );
 
+  // It is linear in the line, so an API does not ask as well.
+  expect(await (await fetch(`${stack.opsUrl('api')}/metrics`)).text()).not.toContain('spillway_stuck_jobs');
+
   // The standing workflow is there, and comes back when somebody ends it: then it reads how all stands now.
   await stack.temporal.workflow.getHandle(overviewId).terminate();
   await until('the overview', async () => (await detailsOf(overviewId)).includes('| waiting_capacity | 1 |'), patience);

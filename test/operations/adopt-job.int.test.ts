@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { NoteOrder } from '../../src/contracts/activities.ts';
 import { beginAttempt } from '../../src/db/ledger/attempts.ts';
 import { listOrphans } from '../../src/db/retention/orphans.ts';
 import { findJobsToAdopt, restorePermit, seedOfAttempt, skipGrants } from '../../src/db/ledger/restore.ts';
@@ -47,7 +48,13 @@ function remember(
   const story: Story = { ...openStory({ route: [target] }, now), ticket: null, attempts: lived };
   const sent = lived.filter(({ phase }) => phase !== 'granted' && phase !== 'void');
   const submittedAt = new Map(sent.map(({ number }) => [number, now - 60_000]));
-  const nothing = { operations: new Map(), accepted: new Set<number>(), copies: [], refused: new Set<number>() };
+  const nothing = {
+    operations: new Map(),
+    accepted: new Set<number>(),
+    copies: [],
+    refused: new Set<number>(),
+    repairs: [],
+  };
   return { story, ...nothing, submittedAt, ...more };
 }
 
@@ -114,8 +121,12 @@ describe('an attempt that was sent after the backup', () => {
     await adopt(job, remember([{ number: 1, phase: 'live' }], { accepted: new Set([1]) }));
     const lost = await bench.acceptJob();
     await adopt(lost, remember([{ number: 1, phase: 'unknown' }]));
+    // Its workflow was begun anew since, and found it live: no answer to its POST is in this history.
+    const found = await bench.acceptJob();
+    await adopt(found, remember([{ number: 1, phase: 'live' }]));
     const resolution = (id: string) => bench.row('SELECT state, resolved_by AS by FROM attempts WHERE job = $1', id);
     expect(await resolution(job)).toEqual({ state: 'unknown', by: 'grace_wait' });
+    expect(await resolution(found)).toEqual({ state: 'unknown', by: 'grace_wait' });
     expect(await resolution(lost)).toEqual({ state: 'unknown', by: null });
     await expectSound();
   });
@@ -138,10 +149,17 @@ describe('an attempt that was sent after the backup', () => {
       failure: failureOf('provider_failed', { vendorCode: 'operation_missing' }),
     };
     const provider = { ...unreachable, check: async () => gone };
-    for (const phase of ['finished', 'storing', 'failed'] as const) {
+    const cases = [
+      { phase: 'finished', copies: [] },
+      { phase: 'storing', copies: [1] },
+      { phase: 'failed', copies: [1] },
+      // An operator gave it up before its copy was begun.
+      { phase: 'failed', copies: [] },
+    ] as const;
+    for (const { phase, copies } of cases) {
       const job = await bench.acceptJob();
       const attempt = { number: 1, phase, ...(phase === 'failed' && { failure: failureOf('output_expired') }) };
-      const more = { operations: new Map([[1, `op-${job}`]]), copies: phase === 'finished' ? [] : [1] };
+      const more = { operations: new Map([[1, `op-${job}`]]), copies };
       await adopt(job, remember([attempt], more), { providers: new Map([['vendor', provider]]) });
       expect(await bench.row('SELECT outcome, cost_usd_micros AS cost FROM attempts WHERE job = $1', job)).toEqual({
         outcome: 'finished',
@@ -252,4 +270,78 @@ test('grants to come are above all that workflows were given', async () => {
   const job = await bench.acceptJob();
   const [grant = ''] = await bench.grant(job);
   expect(BigInt(grant)).toBeGreaterThan(5_000_000n);
+});
+
+describe('what an operator did since the backup', () => {
+  const order = (jobId: string, more: Partial<NoteOrder>): NoteOrder => ({
+    jobId,
+    request: `${jobId}:update-1`,
+    run: 'run-1',
+    repair: 'extendDeadline',
+    by: 'ann',
+    reason: 'the vendor is slow',
+    ...more,
+  });
+  const leftMs = async (job: string): Promise<number> => {
+    const { left } = await bench.row<{ left: number }>(
+      'SELECT extract(epoch FROM coalesce(run_deadline, queue_deadline) - now())::float8 * 1000 AS left FROM jobs WHERE id = $1',
+      job,
+    );
+    return left;
+  };
+  const twoDaysMs = 2 * 86_400_000;
+
+  test('gives the job its time again, once, and is written down again', async () => {
+    const job = await bench.acceptJob();
+    const repairs = [order(job, { seconds: twoDaysMs / 1_000 })];
+    const remembered = remember([{ number: 1, phase: 'live' }], { operations: new Map([[1, `op-${job}`]]), repairs });
+    await adopt(job, remembered);
+    const left = await leftMs(job);
+    expect(left).toBeGreaterThan(twoDaysMs - 3_600_000);
+    await adopt(job, remembered);
+    expect(await leftMs(job)).toBeLessThanOrEqual(left);
+    const { rows } = await bench.pool.query('SELECT actor, action, reason FROM operator_actions WHERE subject = $1', [
+      job,
+    ]);
+    expect(rows).toEqual([{ actor: 'ann', action: 'extendDeadline', reason: 'the vendor is slow' }]);
+    await expectSound();
+  });
+
+  test('had a copy given up for another attempt: that stands in line again, where it was to go', async () => {
+    const job = await bench.acceptJob({ route: [target, { ...target, name: 'vendor/other' }] });
+    const wish = order(job, { repair: 'switchTarget', target: 1, force: true, copies: [1] });
+    const expired = { number: 1, phase: 'failed', failure: failureOf('output_expired') } as const;
+    const given = remember([expired], { copies: [1], repairs: [wish] });
+    const route = [target, { ...target, name: 'vendor/other' }];
+    const answered = { id: 'update-1', target: 1, isForced: true, answer: 'queued' } as const;
+    const story: Story = { ...given.story, route, ticket: { attempt: 2, target: 1, kind: 'retry' }, wish: answered };
+    expect(await adopt(job, { ...given, story })).toMatchObject({ attempts: 1, queued: true });
+    // It was made, and is paid for.
+    expect(await attemptOf(job)).toMatchObject({ outcome: 'finished' });
+    const place = await bench.row('SELECT target_name AS at FROM tickets WHERE job = $1', job);
+    expect(place).toEqual({ at: 'vendor/other' });
+    await expectSound();
+  });
+
+  test('bought another attempt beside one that is live: its place is not lost', async () => {
+    const job = await bench.acceptJob();
+    const live = remember([{ number: 1, phase: 'live' }], { operations: new Map([[1, `op-${job}`]]) });
+    const story: Story = { ...live.story, ticket: { attempt: 2, target: 0, kind: 'overlap' } };
+    expect(await adopt(job, { ...live, story })).toMatchObject({ queued: true });
+    expect(await bench.row('SELECT attempt, kind FROM tickets WHERE job = $1', job)).toEqual({
+      attempt: 2,
+      kind: 'overlap',
+    });
+  });
+
+  test('sent what waits for its first permit elsewhere: it waits there again', async () => {
+    const route = [target, { ...target, name: 'vendor/other' }];
+    const job = await bench.acceptJob({ route });
+    const moved = { id: 'update-1', target: 1, isForced: false, answer: 'moved' } as const;
+    const none = remember([]);
+    const story: Story = { ...none.story, route, ticket: { attempt: 1, target: 1, kind: 'first' }, wish: moved };
+    await adopt(job, { ...none, story });
+    const place = await bench.row('SELECT target_name AS at, attempt FROM tickets WHERE job = $1', job);
+    expect(place).toEqual({ at: 'vendor/other', attempt: 1 });
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { SubmitOrder } from '../../src/contracts/activities.ts';
+import type { NoteAnswer, NoteOrder, SubmitOrder } from '../../src/contracts/activities.ts';
 import { failureOf } from '../../src/domain/failure.ts';
 import type { RouteTarget } from '../../src/domain/route.ts';
 import type { Told } from '../../src/operations/read-history.ts';
@@ -39,6 +39,27 @@ const accepted = (attempt: number): Told => ({
   activity: 'submitAttempt',
   attempt,
   result: { kind: 'accepted', operation: `op-${attempt}` },
+});
+const refused: Told = {
+  kind: 'done',
+  at: 110,
+  activity: 'submitAttempt',
+  attempt: 1,
+  result: { kind: 'refused', failure: failureOf('rate_limited') },
+};
+const queued = (attempt: number, kind: 'retry' | 'overlap' = 'retry'): Told => ({
+  kind: 'done',
+  at: 400,
+  activity: 'queueAttempt',
+  order: { jobId, ticket: { attempt, target: 1, kind }, waitMs: 0 },
+  result: 'queued',
+});
+const noted = (order: Partial<NoteOrder>, answer: Partial<NoteAnswer> = {}): Told => ({
+  kind: 'done',
+  at: 390,
+  activity: 'noteRepair',
+  order: { jobId, request: `${jobId}:wished`, run: 'run-1', repair: 'pollNow', by: 'ann', reason: 'a test', ...order },
+  result: { verdict: 'noted', byMs: 0, endsAt: 1_000_000, ...answer },
 });
 const phasesOf = (told: readonly Told[]): readonly string[] =>
   rememberJob(told)?.story.attempts.map(({ number, phase }) => `${number} ${phase}`) ?? [];
@@ -129,8 +150,65 @@ describe('what a workflow remembers', () => {
     expect(job?.refused.size).toBe(0);
   });
 
+  test('of a place in line: that it waits there, and not any more once it has its permit', () => {
+    const told = [begun, scheduled(1), refused, queued(2)];
+    expect(rememberJob(told)?.story.ticket).toEqual({ attempt: 2, target: 1, kind: 'retry' });
+    const permit: Told = { kind: 'signal', at: 500, name: 'permit', mail: { attempt: 2, target: 1, grant: '12' } };
+    expect(rememberJob([...told, permit])?.story.ticket).toBeNull();
+  });
+
+  test('of a place in line that was sent on: where it waits now', () => {
+    const hint: Told = { kind: 'signal', at: 500, name: 'hint', mail: { attempt: 2, refusal: null, target: 0 } };
+    const told = [begun, scheduled(1), refused, queued(2), hint];
+    expect(rememberJob(told)?.story.ticket).toEqual({ attempt: 2, target: 0, kind: 'retry' });
+  });
+
   test('a history that does not begin with its start is none that we can read', () => {
     expect(rememberJob([])).toBeUndefined();
     expect(rememberJob([scheduled(1)])).toBeUndefined();
+  });
+});
+
+describe('what it remembers of operators', () => {
+  test('is the time that they gave it', () => {
+    const before = rememberJob([begun, scheduled(1), accepted(1)])?.story.runDeadlineAt ?? 0;
+    const extension = noted({ repair: 'extendDeadline', seconds: 60 }, { byMs: 60_000 });
+    const job = rememberJob([begun, scheduled(1), accepted(1), extension]);
+    expect(job?.story.runDeadlineAt).toBe(before + 60_000);
+    expect(job?.repairs).toMatchObject([{ repair: 'extendDeadline', seconds: 60, by: 'ann' }]);
+  });
+
+  test('is that a copy was given up for another attempt, which waits', () => {
+    const callback: Told = { kind: 'signal', at: 300, name: 'callback', mail: { attempt: 1, outcome: 'finished' } };
+    const wish = noted({ repair: 'switchTarget', target: 1, force: true, copies: [1] });
+    const told = [begun, scheduled(1), accepted(1), callback, scheduled(1, 'storeAsset'), wish];
+    expect(phasesOf(told)).toEqual(['1 failed']);
+    expect(rememberJob(told)?.story.wish).toEqual({ id: 'wished', target: 1, isForced: true });
+    const { story } = rememberJob([...told, queued(2)]) ?? {};
+    expect(story?.wish?.answer).toBe('queued');
+    expect(story?.ticket).toMatchObject({ attempt: 2, target: 1 });
+  });
+
+  test('is not what the note of it refused', () => {
+    const wish = noted({ repair: 'switchTarget', target: 1, force: true }, { verdict: 'too_dear' });
+    const job = rememberJob([begun, scheduled(1), accepted(1), wish]);
+    expect(job?.story.wish).toBeUndefined();
+    expect(job?.repairs).toEqual([]);
+    const late = noted({ repair: 'giveUp' }, { verdict: 'job_final' });
+    expect(rememberJob([begun, scheduled(1), accepted(1), late])?.story.givenUp).toBeUndefined();
+  });
+
+  test('is that they ended it, and what waited they sent elsewhere', () => {
+    expect(rememberJob([begun, noted({ repair: 'giveUp' })])?.story.givenUp).toBe(true);
+    const moved: Told = {
+      kind: 'done',
+      at: 400,
+      activity: 'moveTicket',
+      order: { jobId, ticket: { attempt: 2, target: 0, kind: 'retry' } },
+      result: 'moved',
+    };
+    const wish = noted({ repair: 'switchTarget', target: 0 });
+    const job = rememberJob([begun, scheduled(1), refused, queued(2), wish, moved]);
+    expect(job?.story).toMatchObject({ ticket: { attempt: 2, target: 0 }, wish: { answer: 'moved' } });
   });
 });

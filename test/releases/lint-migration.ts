@@ -1,3 +1,5 @@
+import { isWithoutTransaction } from '../../src/db/migration-files.ts';
+
 /**
  * What a migration may not do to a database in which processes of the release before are at work. Where a pattern
  * names a table, the migration may do it to one that it makes itself.
@@ -50,12 +52,12 @@ const rules: readonly Rule[] = [
   {
     name: 'index',
     pattern: /^CREATE (UNIQUE )?INDEX (IF NOT EXISTS )?\w+ ON (ONLY )?(?<table>\w+)/i,
-    says: 'lets nobody write to the table until it is built. Say why that is short',
+    says: 'lets nobody write to the table until it is built. Build it CONCURRENTLY, in a file that says `-- Without a transaction`',
   },
   {
     name: 'rows',
     pattern: /^(UPDATE|DELETE FROM|TRUNCATE( TABLE)?|LOCK( TABLE)?) (?<table>\w+)/i,
-    says: 'keeps rows locked until all migrations have committed. Let the program do it, batch by batch',
+    says: 'keeps rows locked until the whole file has committed. Let the program do it, batch by batch',
   },
 ];
 
@@ -65,13 +67,41 @@ export function lintMigration(file: string, sql: string): readonly string[] {
   const reviewed = new Set([...sql.matchAll(/^-- Reviewed \(([a-z ]+)\): \S.{10,}$/gm)].map(([, rule = '']) => rule));
   const statements = statementsOf(sql);
   const own = new Set(statements.flatMap((text) => /^CREATE TABLE (?:IF NOT EXISTS )?(\w+)/i.exec(text)?.[1] ?? []));
-  return statements.flatMap((statement) =>
+  const found = statements.flatMap((statement) =>
     rules.flatMap(({ name, pattern, says }) => {
       const found = pattern.exec(statement);
       if (found === null || reviewed.has(name) || own.has(found.groups?.['table'] ?? '')) return [];
       return [`${file} (${name}): ${found[0].slice(0, 80).trim()} … ${says}.`];
     }),
   );
+  const wrong = isWithoutTransaction(sql) ? unrepeatable(statements) : untimely({ statements, own });
+  return [...found, ...wrong.map((what) => `${file} (transaction): ${what}`)];
+}
+
+/** What a file without a transaction may not have: after half of it, it begins anew. */
+function unrepeatable(statements: readonly string[]): readonly string[] {
+  return statements.flatMap((statement, index) => {
+    const [, name] = /^CREATE (?:UNIQUE )?INDEX CONCURRENTLY (\w+) ON/i.exec(statement) ?? [];
+    const drop = (dropped: string): string => `DROP INDEX CONCURRENTLY IF EXISTS ${dropped}`;
+    if (statement === '' || statement.startsWith(drop(''))) return [];
+    if (name === undefined)
+      return [`${statement.slice(0, 80)} … can't be repeated. Give it a file with a transaction.`];
+    return statements[index - 1] === drop(name)
+      ? []
+      : [`${name} may be there, and not valid. Begin with ${drop(name)}.`];
+  });
+}
+
+/** What a file with a transaction may not have, whoever has looked at it. */
+function untimely({ statements, own }: { statements: readonly string[]; own: ReadonlySet<string> }): readonly string[] {
+  const altered = new Set(statements.flatMap((text) => /^ALTER TABLE (?:ONLY )?(\w+)/i.exec(text)?.[1] ?? []));
+  return statements.flatMap((statement) => {
+    if (/^(CREATE (UNIQUE )?|DROP )INDEX CONCURRENTLY\b/i.test(statement))
+      return [`${statement.slice(0, 80)} … only runs in a file that says \`-- Without a transaction\`.`];
+    const [, table = ''] = /^CREATE (?:UNIQUE )?INDEX (?:IF NOT EXISTS )?\w+ ON (?:ONLY )?(\w+)/i.exec(statement) ?? [];
+    if (!altered.has(table) || own.has(table)) return [];
+    return [`${statement.slice(0, 80)} … is built while ALTER TABLE keeps everybody out. Give it a file of its own.`];
+  });
 }
 
 /** Without comments, texts and the bodies of functions, which do nothing to the schema. */

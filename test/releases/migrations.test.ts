@@ -63,6 +63,33 @@ describe('found is', () => {
   });
 });
 
+describe('of transactions', () => {
+  const lint = (sql: string) => lintMigration('0900_new.sql', `-- Up Migration\n${sql}\n`);
+  const both = 'DROP INDEX CONCURRENTLY IF EXISTS by_colour;\nCREATE INDEX CONCURRENTLY by_colour ON jobs (colour);';
+
+  test('an index is built under no lock of an ALTER TABLE, whoever has looked at it', () => {
+    const alter = 'ALTER TABLE jobs ADD COLUMN colour text;\nCREATE INDEX by_colour ON jobs (colour);';
+    expect(lint(`-- Reviewed (index): the table has a dozen rows.\n${alter}`)).toEqual([
+      expect.stringContaining('0900_new.sql (transaction): CREATE INDEX by_colour'),
+    ]);
+    expect(lint(`CREATE TABLE jobs (id int);\n${alter}`)).toEqual([]);
+  });
+
+  test('what is built beside those who write has a file without one', () => {
+    expect(lint(both)).toHaveLength(2);
+    expect(lint(`-- Without a transaction\n${both}`)).toEqual([]);
+  });
+
+  test('a file without one can be repeated', () => {
+    const [drop = '', create = ''] = both.split('\n');
+    expect(lint(`-- Without a transaction\n${create}`)).toEqual([expect.stringContaining('by_colour may be there')]);
+    expect(lint(`-- Without a transaction\n${drop.replace('by_', 'of_')}\n${create}`)).toHaveLength(1);
+    expect(lint('-- Without a transaction\nCREATE TABLE colours (id int);')).toEqual([
+      expect.stringContaining(`can't be repeated`),
+    ]);
+  });
+});
+
 test.each([
   [
     'a table of its own',

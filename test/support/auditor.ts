@@ -288,6 +288,7 @@ const rules: readonly Rule[] = [
            FROM (SELECT cap_usd_micros,
                         committed_usd_micros - (SELECT coalesce(sum(usd_micros), 0) FROM refunds) AS committed,
                         (SELECT coalesce(sum(cost_usd_micros), 0) FROM attempts)
+                          + (SELECT coalesce(sum(usd_micros), 0) FROM pruned_usage)
                           + (SELECT coalesce(sum(price_usd_micros), 0) FROM permits) AS known
                  FROM budgets WHERE id = 'global' AND cap_usd_micros IS NOT NULL) AS budget
            WHERE committed <> known OR committed > cap_usd_micros`,

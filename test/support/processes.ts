@@ -1,10 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { programArgs, project } from './program.ts';
 import { until } from './until.ts';
-
-const project = join(import.meta.dirname, '../..');
 
 export interface Exit {
   readonly code: number | null;
@@ -18,7 +16,7 @@ export interface PartSettings {
   /** What it logs once it is ready. A part without such a line is ready when it has ended well. */
   readonly readyLine?: string;
   readonly logFile: string;
-  /** What runs it, when it is not the sources as they lie here. */
+  /** What runs it, when it is not the program as it lies here. */
   readonly program?: Program;
 }
 
@@ -30,7 +28,7 @@ export interface Program {
   readonly user?: { readonly uid: number; readonly gid: number };
 }
 
-const sources: Program = { directory: project, args: ['--import', 'tsx', 'src/main/cli.ts'] };
+const ours: Program = { directory: project, args: programArgs };
 
 /** One process of the system, started as its operator starts it. */
 export interface Part {
@@ -48,7 +46,7 @@ export interface Part {
 const logCharsKept = 200_000;
 const startWithinMs = 180_000;
 
-export function createPart({ command, env, readyLine, logFile, program = sources }: PartSettings): Part {
+export function createPart({ command, env, readyLine, logFile, program = ours }: PartSettings): Part {
   const file = createWriteStream(logFile, { flags: 'a' });
   let child: ChildProcess | undefined;
   let exit: Exit | undefined;

@@ -7,6 +7,7 @@ import { inject } from 'vitest';
 import { searchAttributeTypes } from '../../src/contracts/search-attributes.ts';
 import { startDevServer } from '../../src/embedded/temporal.ts';
 import { makeTestDirectory } from './servers.ts';
+import { programArgs, project } from './program.ts';
 import { until } from './until.ts';
 
 /** A server that says at once what another one says after three minutes: that nobody needs a build any more. */
@@ -49,8 +50,7 @@ export interface Deployer {
   close(): Promise<void>;
 }
 
-const project = join(import.meta.dirname, '../..');
-const cli = `${process.execPath} --import tsx src/main/cli.ts`;
+const cli = [process.execPath, ...programArgs].join(' ');
 
 export async function createDeployer(env: () => Readonly<Record<string, string>>): Promise<Deployer> {
   const directory = await makeTestDirectory();
@@ -67,8 +67,11 @@ export async function createDeployer(env: () => Readonly<Record<string, string>>
   return {
     hooks: ['--start', start, '--stop', stop],
     run(...words) {
-      const args = ['--import', 'tsx', 'src/main/cli.ts', 'deploy', ...words];
-      const child = spawn(process.execPath, args, { cwd: project, env: env(), stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(process.execPath, [...programArgs, 'deploy', ...words], {
+        cwd: project,
+        env: env(),
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       children.push(child);
       let output = '';
       const keep = (chunk: Buffer): void => void (output += chunk.toString());

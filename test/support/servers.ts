@@ -52,14 +52,22 @@ async function providePostgres(directory: string) {
   return await startEmbeddedPostgres({ directory: join(directory, 'postgres'), relaxed: true, log: () => undefined });
 }
 
+/** A workflow task that fails is tried again soon, and reported soon: a test waits for the second try and for the report. */
+const impatient = {
+  'history.workflowTaskRetryMaxInterval': '"1s"',
+  'system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute': 2,
+};
+
 async function provideTemporal(cliPath: string, directory: string) {
   const address = process.env['TEMPORAL_ADDRESS'];
   if (address) return { address, uiUrl: '', pid: undefined, stop: async () => undefined };
   const databaseFile = join(directory, 'temporal', 'temporal.db');
-  return await startDevServer({ cliPath, databaseFile, searchAttributes: searchAttributeTypes, log: () => undefined });
+  const searchAttributes = searchAttributeTypes;
+  return await startDevServer({ cliPath, databaseFile, searchAttributes, settings: impatient, log: () => undefined });
 }
 
-function killNow(pid: number | undefined): void {
+/** For exit hooks, which can do no more. */
+export function killNow(pid: number | undefined): void {
   try {
     if (pid !== undefined) process.kill(pid, 'SIGKILL');
   } catch {

@@ -9,6 +9,7 @@ import { createPool } from '../../src/db/pool.ts';
 import { audit } from './auditor.ts';
 import { createTestDatabase } from './database.ts';
 import { createPart, type Exit, type Part } from './processes.ts';
+import { programArgs, project } from './program.ts';
 import { makeTestDirectory } from './servers.ts';
 import { balanceApis, createParts, findPlaces, type PartCounts, type PartName, startParts } from './stack-parts.ts';
 import { createNamespace } from './temporal-namespace.ts';
@@ -29,6 +30,8 @@ export interface StackOptions {
   readonly temporalAddress?: string;
   /** Processes of each kind. Absent: one. Several APIs stand behind a balancer, which is the stack's `url` then. */
   readonly counts?: PartCounts;
+  /** Whether all that was accepted is to be waited for and audited after a test. Absent: yes. */
+  readonly endsSound?: () => boolean;
   /** Where the processes find Temporal, when it is not where the test does: behind a proxy. */
   readonly temporalAddressOfParts?: string;
 }
@@ -97,12 +100,15 @@ const timeScale = '0.02';
 export function useStack(options: () => StackOptions | Promise<StackOptions> = () => ({})): Stack {
   let stack: Stack | undefined;
   let failed = false;
+  let endsSound: StackOptions['endsSound'];
   beforeAll(async () => {
-    stack = await openStack(await options());
+    const wanted = await options();
+    ({ endsSound } = wanted);
+    stack = await openStack(wanted);
   }, openMsMax);
   afterEach(async ({ task }) => {
     failed ||= task.result?.state === 'fail';
-    if (failed) return;
+    if (failed || endsSound?.() === false) return;
     failed = true;
     await stack?.expectSound();
     failed = false;
@@ -155,11 +161,25 @@ async function openStack(options: StackOptions): Promise<Stack> {
   };
   const balancer = await balanceApis(places);
   const migrate = createPart({ command: 'migrate', env, logFile: logFile('migrate') });
+  const close = async (failed = false): Promise<void> => {
+    const running = [...parts.values()].filter((part) => part.isRunning());
+    await Promise.all(running.map((part) => part.end('SIGKILL')));
+    if (failed) for (const part of parts.values()) printTail(part);
+    await balancer?.close();
+    await connection.close();
+    await (database === undefined ? pool.end() : database.drop());
+    await rm(directory, { recursive: true, force: true });
+  };
   await mkdir(env.DATA_DIRECTORY, { recursive: true });
   // A database of the harness has its schema already: there the others need not wait for `migrate`, which is slow to load.
   const migrating = migrate.start();
-  if (database === undefined) await migrating;
-  await Promise.all([migrating, startParts(parts)]);
+  try {
+    if (database === undefined) await migrating;
+    await Promise.all([migrating, startParts(parts)]);
+  } catch (error) {
+    await close(true);
+    throw error;
+  }
 
   const vendor = createVendorControl(simulator);
   const temporal = new Client({ connection, namespace });
@@ -188,15 +208,7 @@ async function openStack(options: StackOptions): Promise<Stack> {
       await untilQuiet({ pool, vendor, temporal, accepted });
       expect(await audit({ pool, simulator, accepted: [...accepted], lost: [...lost] })).toEqual([]);
     },
-    async close(failed = false) {
-      const running = [...parts.values()].filter((part) => part.isRunning());
-      await Promise.all(running.map((part) => part.end('SIGKILL')));
-      if (failed) for (const part of parts.values()) printTail(part);
-      await balancer?.close();
-      await connection.close();
-      await (database === undefined ? pool.end() : database.drop());
-      await rm(directory, { recursive: true, force: true });
-    },
+    close,
   };
 }
 
@@ -204,10 +216,9 @@ async function runOps(
   words: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<{ code: number; output: string }> {
-  const args = ['--import', 'tsx', 'src/main/cli.ts', 'ops', ...words];
-  const settings = { cwd: join(import.meta.dirname, '../..'), env, timeout: 100_000 };
+  const settings = { cwd: project, env, timeout: 100_000 };
   return await new Promise((resolve) => {
-    execFile(process.execPath, args, settings, (error, stdout, stderr) => {
+    execFile(process.execPath, [...programArgs, 'ops', ...words], settings, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({ code, output: stdout + stderr });
     });

@@ -11,7 +11,8 @@ type NotYet = undefined | false | null;
 
 /**
  * Waits until a probe has an answer, and returns it: the one way in which tests wait. A probe that throws has no answer
- * yet, since the thing it asks may just be down; what it threw last is told when time is up.
+ * yet, since the thing it asks may just be down; what it threw last is told when time is up. What it expects in vain is an
+ * answer, and ends the wait.
  */
 export async function until<Answer>(
   what: string,
@@ -25,6 +26,7 @@ export async function until<Answer>(
       const answer = await probe();
       if (answer !== undefined && answer !== false && answer !== null) return answer;
     } catch (error) {
+      if (error instanceof Error && error.name === 'AssertionError') throw error;
       thrown = error;
     }
     if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`, { cause: thrown });

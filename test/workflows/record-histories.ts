@@ -5,6 +5,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { failureOf } from '../../src/domain/failure.ts';
 import { oneTarget, twoTargets } from '../domain/make.ts';
+import { until } from '../support/until.ts';
 import { bundleWorkflows } from './bundle.ts';
 import { historiesOf, unreleased } from './releases.ts';
 import { notYet, openStage, type Play, type Scene, type Stage } from './stage.ts';
@@ -26,7 +27,7 @@ const stories: readonly Story[] = [
     name: 'plain-success',
     play: { route: oneTarget, permit },
     async live(scene) {
-      await scene.untilEvent('TIMER_STARTED');
+      await untilRest(scene, 'TIMER_STARTED');
       await scene.callback({ attempt: 1, outcome: 'finished' });
     },
   },
@@ -49,11 +50,11 @@ const stories: readonly Story[] = [
     name: 'failover',
     play: { route: twoTargets, permit },
     async live(scene) {
-      await scene.untilEvent('TIMER_STARTED');
+      await untilRest(scene, 'TIMER_STARTED');
       await scene.callback({ attempt: 1, outcome: 'failed', failure: failureOf('no_credit') });
-      await scene.untilEvent('MARKER_RECORDED');
+      await untilRest(scene, 'MARKER_RECORDED');
       await scene.permit({ attempt: 2, target: 1, grant: '22' });
-      await scene.untilEvent('ACTIVITY_TASK_COMPLETED', 2);
+      await untilRest(scene, 'ACTIVITY_TASK_COMPLETED', 2);
       await scene.callback({ attempt: 2, outcome: 'finished' });
     },
   },
@@ -68,11 +69,11 @@ const stories: readonly Story[] = [
       },
     },
     async live(scene) {
-      await scene.untilEvent('TIMER_STARTED');
+      await untilRest(scene, 'TIMER_STARTED');
       await scene.callback({ attempt: 1, outcome: 'finished' });
-      await scene.untilEvent('MARKER_RECORDED');
+      await untilRest(scene, 'MARKER_RECORDED');
       await scene.permit({ attempt: 2, target: 1, grant: '22' });
-      await scene.untilEvent('ACTIVITY_TASK_COMPLETED', 3);
+      await untilRest(scene, 'ACTIVITY_TASK_COMPLETED', 3);
       await scene.callback({ attempt: 2, outcome: 'finished' });
     },
   },
@@ -88,13 +89,13 @@ const stories: readonly Story[] = [
       },
     },
     async live(scene) {
-      await scene.untilEvent('TIMER_STARTED');
+      await untilRest(scene, 'TIMER_STARTED');
       await scene.callback({ attempt: 1, outcome: 'failed', failure: failureOf('ambiguous_submit') });
-      await scene.untilEvent('MARKER_RECORDED');
+      await untilRest(scene, 'MARKER_RECORDED');
       await scene.callback({ attempt: 1, outcome: 'finished' });
-      await scene.untilEvent('MARKER_RECORDED', 2);
+      await untilRest(scene, 'MARKER_RECORDED', 2);
       await scene.permit({ attempt: 3, target: 1, grant: '33' });
-      await scene.untilEvent('ACTIVITY_TASK_COMPLETED', 3);
+      await untilRest(scene, 'ACTIVITY_TASK_COMPLETED', 3);
       await scene.callback({ attempt: 3, outcome: 'finished' });
     },
   },
@@ -102,7 +103,7 @@ const stories: readonly Story[] = [
     name: 'cancel',
     play: { route: oneTarget, permit },
     async live(scene, stage) {
-      await scene.untilEvent('TIMER_STARTED');
+      await untilRest(scene, 'TIMER_STARTED');
       await stage.advance('91s');
       await scene.handle.cancel();
     },
@@ -163,16 +164,10 @@ const stories: readonly Story[] = [
 /** Until the workflow has seen all that has happened: what comes next is an event of its own, and of no task that is under way. */
 async function untilRest(scene: Scene, event: string, count = 1): Promise<void> {
   await scene.untilEvent(event, count);
-  for (let asked = 0; asked < 1_000; asked += 1) {
-    const last = (await scene.eventNames()).at(-1) ?? '';
-    if (
-      !/^(WORKFLOW_TASK_SCHEDULED|WORKFLOW_TASK_STARTED|WORKFLOW_EXECUTION_STARTED|ACTIVITY_TASK_(STARTED|COMPLETED)|.*SIGNALED)$/.test(
-        last,
-      )
-    )
-      return;
-  }
-  throw new Error('the workflow does not come to rest');
+  const restless =
+    /^(WORKFLOW_TASK_SCHEDULED|WORKFLOW_TASK_STARTED|WORKFLOW_EXECUTION_STARTED|ACTIVITY_TASK_(STARTED|COMPLETED)|.*SIGNALED)$/;
+  const isAtRest = async (): Promise<boolean> => !restless.test((await scene.eventNames()).at(-1) ?? '');
+  await until('the workflow comes to rest', isAtRest, { everyMs: 5 });
 }
 
 /** Plays every story once and returns its history as JSON by its name. */

@@ -77,6 +77,8 @@ describe('switchTarget', () => {
     const scene = await waiting();
     const outcome = await scene.repair('switchTarget', { ...signed, target: 'vendor/one' });
     expect(outcome).toBe('The job waits for its permit at vendor/one.');
+    // The tenant sees the timeline: its wish is under an id that says which operator it was.
+    expect(await scene.timeline()).not.toHaveProperty('wish');
     expect(ordersOf(scene, 'moveTicket')).toMatchObject([{ ticket: { attempt: 2, target: 0, kind: 'retry' } }]);
     await scene.permit({ ...secondPermit, target: 0 });
     await scene.until(isAt(2, 'live'));
@@ -93,7 +95,7 @@ describe('switchTarget', () => {
 
   test.each([
     { answer: 'too_dear', says: /would cost more/ },
-    { answer: 'no_budget', says: /budget has no room/ },
+    { answer: 'no_budget', says: /has no room for vendor\/one now/ },
     { answer: 'gone', says: /just got its permit/ },
   ] as const)('says so where the ticket is $answer, and changes nothing', async ({ answer, says }) => {
     const scene = await waiting({ world: { moveTicket: async () => answer } });
@@ -117,7 +119,7 @@ describe('switchTarget', () => {
   });
 
   /** A job whose copy takes longer than a minute, and then comes to its end. */
-  async function copying(verdict: 'noted' | 'kept' | 'too_dear') {
+  async function copying(verdict: 'noted' | 'kept' | 'too_dear' | 'no_budget') {
     let isCopied = false;
     const end = (): void => void (isCopied = true);
     const storeAsset: Activities['storeAsset'] = async () => {
@@ -136,6 +138,7 @@ describe('switchTarget', () => {
 
   test.each([
     { verdict: 'too_dear', says: /would cost more/ },
+    { verdict: 'no_budget', says: /has no room for vendor\/two now/ },
     { verdict: 'kept', says: /is ours already/ },
   ] as const)('while a video is being copied is $verdict: the copy goes on, and is the result', async (given) => {
     const { scene, end } = await copying(given.verdict);
@@ -151,8 +154,17 @@ describe('switchTarget', () => {
     expect(await scene.repair('switchTarget', elsewhere)).toMatch('waits for its permit at vendor/two');
     await scene.permit(secondPermit);
     await scene.until(isAt(2, 'live'));
-    end();
     await scene.handle.terminate();
+    end();
+  });
+
+  test('and takes its video all the same where it ends well: it is paid for', async () => {
+    const { scene, end } = await copying('noted');
+    await scene.repair('switchTarget', elsewhere);
+    await scene.permit(secondPermit);
+    await scene.until(isAt(2, 'live'));
+    end();
+    expect(await scene.result()).toEqual(completed(1));
   });
 
   test('with force, of what waits, pays for nothing twice where its permit comes while it is noted', async () => {
@@ -226,6 +238,24 @@ describe('resubmit', () => {
 });
 
 describe('extendDeadline', () => {
+  test('is refused while the first attempt is being sent: the deadline is set with that', async () => {
+    let release: () => void = () => undefined;
+    const sent = new Promise<void>((resolve) => (release = resolve));
+    const submitAttempt: Activities['submitAttempt'] = async () => {
+      await sent;
+      return { kind: 'accepted' };
+    };
+    const scene = await open({ world: { submitAttempt } });
+    await scene.until(isAt(1, 'submitting'));
+    const order = { ...signed, seconds: 60 };
+    await expect(scene.repair('extendDeadline', order)).rejects.toThrow('Attempt 1 is just being sent');
+    expect(ordersOf(scene, 'noteRepair')).toEqual([]);
+    release();
+    await scene.until(isAt(1, 'live'));
+    expect(await scene.repair('extendDeadline', order)).toMatch('The job has until');
+    await scene.handle.terminate();
+  });
+
   test('lets a job go on that would have ended', async () => {
     const scene = await open({ route: oneTarget });
     await scene.until(isAt(1, 'live'));

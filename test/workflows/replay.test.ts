@@ -63,6 +63,52 @@ test.each(files)('%s names no machine', (file) => {
   expect(text.length).toBeLessThan(60_000);
 });
 
+/** What Temporal UI shows beside an event; of a local activity the SDK puts it on none. */
+const summaryOf = (event: { readonly userMetadata?: { readonly summary?: { readonly data?: string } } }): string =>
+  Buffer.from(event.userMetadata?.summary?.data ?? '', 'base64').toString();
+
+test.each(files.filter((file) => file.startsWith(unreleased)))(
+  '%s has a summary on each activity and timer',
+  (file) => {
+    const {
+      events,
+    }: { readonly events: readonly (Parameters<typeof summaryOf>[0] & { readonly eventType: string })[] } = JSON.parse(
+      textOf(file),
+    );
+    const shown = events.filter(({ eventType }) => /_(ACTIVITY_TASK_SCHEDULED|TIMER_STARTED)$/.test(eventType));
+    expect(shown.length).toBeGreaterThan(0);
+    expect(shown.filter((event) => summaryOf(event).length < 3)).toEqual([]);
+  },
+);
+
+test('every activity and every wait of a workflow is written with a summary', () => {
+  const directory = join(import.meta.dirname, '../../src/workflows');
+  const calls = readdirSync(directory).flatMap((file) => callsIn(readFileSync(join(directory, file), 'utf8')));
+  expect(calls.length).toBeGreaterThan(10);
+  expect(calls.filter((call) => !call.includes('summary'))).toEqual([]);
+  expect(callsIn('await sleep(5);\nproxyActivities<One>({ ...options, summary: (a) })')).toEqual([
+    'sleep(5)',
+    'proxyActivities<One>({ ...options, summary: (a) })',
+  ]);
+});
+
+/** Calls that make an activity's stub or a timer, with their arguments. A wait for a condition alone has no event. */
+function callsIn(source: string): readonly string[] {
+  return [...source.matchAll(/\b(?:proxy(?:Local)?Activities(?:<\w+>)?|sleep|condition)\(/g)]
+    .map(({ 0: head, index }) => source.slice(index, endOfCall(source, index + head.length)))
+    .filter((call) => !call.startsWith('condition(') || /Ms|Date/.test(call));
+}
+
+function endOfCall(source: string, from: number): number {
+  let open = 1;
+  for (let at = from; at < source.length; at += 1) {
+    if (source[at] === '(') open += 1;
+    if (source[at] === ')') open -= 1;
+    if (open === 0) return at + 1;
+  }
+  throw new Error('a call does not end');
+}
+
 test.each([
   { what: 'another activity', from: /"name": "submitAttempt"/, to: '"name": "watchAttempt"' },
   { what: 'another signal', from: /"signalName": "callback"/, to: '"signalName": "hint"' },

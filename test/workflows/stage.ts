@@ -36,6 +36,7 @@ import { type JobSearchAttributes, searchAttributeTypes } from '../../src/contra
 import { typedSearchAttributes } from '../../src/dispatch/search-attributes.ts';
 import type { Verdict } from '../../src/domain/next-step.ts';
 import { testServerPath } from '../support/temporal-test-server.ts';
+import { until } from '../support/until.ts';
 import { silentLogger } from './bundle.ts';
 
 type HistoryEvent = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
@@ -188,10 +189,9 @@ function sceneOf({ jobId, handle, calls }: Pick<Scene, 'jobId' | 'handle' | 'cal
       throw new Error(`it never came to that: ${JSON.stringify(await timeline())}`);
     },
     async untilEvent(wanted, count = 1) {
-      for (let asked = 0; asked < 1_000; asked += 1) {
-        if ((await eventNames()).filter((name) => name === wanted).length >= count) return;
-      }
-      throw new Error(`it never came to ${wanted}`);
+      const hasCome = async (): Promise<boolean> =>
+        (await eventNames()).filter((name) => name === wanted).length >= count;
+      await until(`it comes to ${wanted}`, hasCome, { everyMs: 5 });
     },
     result: () => handle.result(),
     events,

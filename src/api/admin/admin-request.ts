@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import type { Request } from 'express';
 import { isPauseKind, type PauseKind } from '../../domain/control.ts';
 import { isJobId, type JobId } from '../../domain/job.ts';
@@ -13,10 +13,10 @@ export function actorOf(request: Request): string {
   return keyId === null ? 'operator' : `key ${keyId}`;
 }
 
-/** The id under which something is asked for: by its Idempotency-Key, if there is one, it is done once. */
+/** The id under which something is asked for: by its Idempotency-Key, if there is one, it is done once. A key may be long. */
 export function requestOf(request: Request, what: readonly string[] = []): string {
   const key = idempotencyKeyOf(request);
-  return key === undefined ? randomUUID() : ['api', actorOf(request), key, ...what].join(' ');
+  return key === undefined ? randomUUID() : ['api', actorOf(request), hash('sha256', key), ...what].join(' ');
 }
 
 /** Whoever repeats it because they heard no answer, and has no key to repeat it under, would pay once more. */

@@ -1,5 +1,4 @@
-import type { RepairResult } from '../../operations/repair.ts';
-import type { Repair } from '../../operations/repair.ts';
+import type { Repair, RepairResult } from '../../operations/repair.ts';
 import type { RepairedJob } from '../../operations/repair-many.ts';
 import { Problem } from '../problems/problem.ts';
 import { videoNotFound } from '../job-path.ts';
@@ -35,6 +34,8 @@ export function repairObject(result: RepairResult, { id, repair }: { readonly id
       throw videoNotFound();
     case 'final':
       throw new Problem('job_final', { detail });
+    case 'reused':
+      throw new Problem('idempotency_key_reused', { detail });
     case 'refused':
       throw new Problem('repair_refused', { detail });
     case 'away':

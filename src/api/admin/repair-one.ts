@@ -14,7 +14,7 @@ export function repairOne({ pool, operator, notifyMail }: OperatorDeps): Request
   return async (request, response) => {
     const id = anyJobOf(request);
     const fields = parsed(repairSchema, jsonFieldsOf(request));
-    const order = { jobId: id, repair: repairOf(fields, actorOf(request)), request: requestOf(request, [id]) };
+    const order = { jobId: id, repair: repairOf(fields, actorOf(request)), request: requestOf(request) };
     refuseForceWithoutKey(request, fields);
     const result = await beginDatabaseWait(limits.repairMsMax).answered(
       repairJob({ db: pool, temporal: operator.temporal, notifyMail }, order),

@@ -151,10 +151,10 @@ const repairedJobSchema = z
     id: videoId,
     tenant: z.string(),
     target: z.string().nullable(),
-    outcome: z.enum(['planned', 'done', 'refused', 'not_found', 'final', 'away', 'silent']).meta({
+    outcome: z.enum(['planned', 'done', 'refused', 'not_found', 'final', 'reused', 'away', 'silent']).meta({
       description:
-        '`planned`: it would be repaired. `refused`: the workflow says why. `final`: it has ended. `away`: Temporal did not ' +
-        'answer, or there was no time left. `silent`: the workflow has not answered in time, and may yet do it.',
+        '`planned`: it would be repaired. `refused`: the workflow says why. `final`: it has ended. `reused`: something ' +
+        'else was asked of it under this key. `away`: Temporal did not answer, or there was no time left. `silent`: the workflow has not answered in time, and may yet do it.',
     }),
     detail: z.string().nullable(),
   })

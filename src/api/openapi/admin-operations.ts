@@ -86,7 +86,7 @@ export const adminOperations: readonly Operation[] = [
       },
     },
     answers: { 200: { description: 'It is done.', content: json(repairAnswerSchema) } },
-    problems: ['invalid_id', 'video_not_found', ...bodyProblems, ...onceProblems, ...repairProblems],
+    problems: ['invalid_id', 'video_not_found', ...bodyProblems, ...orderProblems, ...repairProblems],
   },
   {
     ...common,

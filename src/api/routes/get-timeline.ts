@@ -6,6 +6,7 @@ import { sentenceOfCause } from '../../domain/stuck-advice.ts';
 import { beginDatabaseWait, within } from '../database-wait.ts';
 import type { AppDeps } from '../deps.ts';
 import { findOwnJob } from '../reading/find-video.ts';
+import { isObject } from '../input/read-json.ts';
 import { ownedJobOf } from '../job-path.ts';
 import { usdOf } from '../reading/video-object.ts';
 
@@ -50,11 +51,18 @@ function stuckObject({ stuck: { cause, since, attempt } }: StuckJob) {
 async function askWorkflow({ queryTimeline, logger }: AppDeps, jobId: JobId): Promise<unknown> {
   if (queryTimeline === undefined) return null;
   try {
-    return (await within(queryTimeline(jobId), queryMsMax)) ?? null;
+    return withoutWish(await within(queryTimeline(jobId), queryMsMax)) ?? null;
   } catch (error) {
     logger.debug({ jobId, err: error }, 'the workflow did not tell its timeline');
     return null;
   }
+}
+
+/** A worker of another release may tell it: what an operator wished, under an id that says who it was. */
+function withoutWish(told: unknown): unknown {
+  if (!isObject(told)) return told;
+  const { wish: _wish, ...others } = told;
+  return others;
 }
 
 function attemptObject(attempt: AttemptView, bySimulator: boolean) {

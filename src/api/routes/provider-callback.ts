@@ -97,12 +97,17 @@ async function record(deps: AppDeps, address: CallbackAddress, { request, readin
 }
 
 /** The vendor proves that it has something under a name of ours, and the ledger has not: as after a restore. */
-async function noteUnknown(deps: AppDeps, { jobId, attempt }: CallbackAddress, delivery: Delivery): Promise<void> {
+async function noteUnknown(
+  deps: AppDeps,
+  { jobId, attempt, token }: CallbackAddress,
+  delivery: Delivery,
+): Promise<void> {
   const { provider } = delivery.request.params;
   const { operation, progress } = delivery.reading;
   const orphan = {
     job: jobId,
     attempt,
+    token,
     provider,
     targetName: null,
     operation,

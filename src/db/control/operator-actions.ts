@@ -56,6 +56,19 @@ export async function listActions(
   return rows;
 }
 
+/** Whether something else was done to the subject under a request that begins alike. */
+export async function isRequestReused(
+  db: Database,
+  { subject, request, begin }: { readonly subject: string; readonly request: string; readonly begin: string },
+): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'is_request_reused',
+    text: `SELECT 1 FROM operator_actions WHERE subject = $1 AND starts_with(request, $2) AND request <> $3 LIMIT 1`,
+    values: [subject, begin, request],
+  });
+  return rowCount === 1;
+}
+
 /** To which of these subjects that was done within so many milliseconds. */
 export async function findSubjectsOf(
   db: Database,

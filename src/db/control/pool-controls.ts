@@ -1,4 +1,5 @@
 import type { Database } from '../pool.ts';
+import { iso } from '../sql.ts';
 
 /** A pool as an operator sees it. */
 export interface PoolControl {
@@ -43,8 +44,6 @@ export async function readPoolControls(db: Database): Promise<readonly PoolContr
   const { rows } = await db.query<PoolControl>({ name: 'read_pool_controls', text: controlsSql });
   return rows;
 }
-
-const iso = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 const controlsSql = `
   WITH held AS MATERIALIZED (

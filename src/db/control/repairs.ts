@@ -29,7 +29,7 @@ export interface RepairNote {
 
 /** As in the contract of the activity. */
 export interface NotedRepair {
-  readonly verdict: 'noted' | 'repeated' | 'kept' | 'exhausted' | 'too_dear' | 'job_final';
+  readonly verdict: 'noted' | 'repeated' | 'kept' | 'exhausted' | 'too_dear' | 'no_budget' | 'job_final';
   /** By how much the run deadline has moved. */
   readonly byMs: number;
   /** By when the job has to be begun, or to end. Null: it does not exist. */

@@ -58,7 +58,8 @@ export async function restartWorkflow(db: Database, jobId: JobId): Promise<void>
      SELECT $1::job_id, 'start', 0, coalesce(
        (SELECT jsonb_build_object('attempt', p.attempt, 'target', p.target, 'grant', p.grant_id::text) FROM permits p
         WHERE p.job = $1::job_id AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = p.job AND a.attempt = p.attempt)
-        LIMIT 1), '{}')
+        LIMIT 1),
+       (SELECT jsonb_build_object('target', target) FROM tickets WHERE job = $1::job_id AND kind = 'first' AND target > 0), '{}')
      ON CONFLICT (job, kind, attempt) DO NOTHING`,
     [jobId],
   );

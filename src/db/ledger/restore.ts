@@ -1,4 +1,5 @@
 import type { JobId } from '../../domain/job.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import type { Database } from '../pool.ts';
 import { only } from '../sql.ts';
 import { channel } from '../wake-ups.ts';
@@ -117,6 +118,14 @@ export async function noteWorkflow(
     text: `UPDATE tickets SET attempt = $2::int + 1, kind = CASE kind WHEN 'first' THEN 'retry' ELSE kind END
            WHERE job = $1 AND attempt <= $2::int`,
     values: [jobId, attemptsUsed],
+  });
+}
+
+/** Before anything is known of what workflows were given: whoever grants after this gives no number a second time. */
+export async function leapGrants(db: Database): Promise<void> {
+  await db.query({
+    text: `SELECT setval(pg_get_serial_sequence('permits', 'grant_id'), nextval(pg_get_serial_sequence('permits', 'grant_id')) + $1)`,
+    values: [limits.grantsLeapt],
   });
 }
 

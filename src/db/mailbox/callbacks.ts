@@ -66,13 +66,3 @@ export async function requestCheck(db: Database, { jobId, attempt }: CallbackAdd
     values: [jobId, attempt],
   });
 }
-
-/** Has the workflow of an open job look at it anew, though nothing has happened. */
-export async function askToLook(db: Database, { jobId, attempt }: Omit<CallbackAddress, 'token'>): Promise<void> {
-  await db.query({
-    name: 'ask_to_look',
-    text: `INSERT INTO mailbox (job, kind, attempt) SELECT id, 'repair', $2 FROM jobs WHERE id = $1 AND finished_at IS NULL
-           ON CONFLICT (job, kind, attempt) DO NOTHING`,
-    values: [jobId, attempt],
-  });
-}

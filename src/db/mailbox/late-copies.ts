@@ -2,8 +2,8 @@ import { limits } from '../../domain/limits/limits.ts';
 import type { Database } from '../pool.ts';
 
 /**
- * Has the workflow of each video look at itself whose copy is late, once, so that it shows as stuck: a try that runs tells of
- * itself, but there may be none, where every place is taken or no worker copies.
+ * Has the workflow of each video look at itself whose copy is late, once, so that it shows as stuck: a timer in the workflow
+ * would cost each healthy copy two events, and a try of the copy that told of it would tell again with each of its retries.
  */
 export async function tellLateCopies(db: Database): Promise<void> {
   await db.query({

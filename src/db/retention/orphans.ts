@@ -20,15 +20,18 @@ export interface NotedOrphan extends Orphan {
   readonly firstAt: Date;
   readonly lastAt: Date;
   readonly adoptedAt: Date | null;
-  /** What of ours it would belong to. */
-  readonly belongsTo: 'nothing' | 'a_job' | 'an_attempt' | 'an_ended_job';
+  /** What of ours it would belong to. `an_attempt`: one that has no end yet. */
+  readonly belongsTo: 'nothing' | 'a_job' | 'an_attempt' | 'an_ended_attempt' | 'an_ended_job';
+  /** What the attempt was asked of, where we have it. */
+  readonly model: string | null;
 }
 
 /**
- * Notes it, once; what is learned of it later is added. Beyond the bound nothing new is noted that only a callback spoke of: what
+ * Notes it, once; what is learned of it later is added. Its name, once known, is replaced by what our own history says, and by
+ * a callback whose `token` is the attempt's alone: any other the vendor would send to whoever asks it to. Beyond the bound nothing new is noted that only a callback spoke of: what
  * we remember to have sent is bounded by our own workflows. False: it was not.
  */
-export async function noteOrphan(db: Database, orphan: Orphan): Promise<boolean> {
+export async function noteOrphan(db: Database, orphan: Orphan & { readonly token?: string }): Promise<boolean> {
   const { rowCount } = await db.query({
     name: 'note_orphan',
     text: `INSERT INTO orphans AS kept (job, attempt, provider, target_name, operation, found_by, said)
@@ -38,7 +41,9 @@ export async function noteOrphan(db: Database, orphan: Orphan): Promise<boolean>
               OR EXISTS (SELECT FROM orphans WHERE job = $1::text AND attempt = $2::int AND provider = $3::text)
            ON CONFLICT (job, attempt, provider) DO UPDATE
            SET times = kept.times + 1, last_at = clock_timestamp(), said = coalesce(excluded.said, kept.said),
-               operation = coalesce(excluded.operation, kept.operation), target_name = coalesce(excluded.target_name, kept.target_name)`,
+               operation = CASE WHEN $6 = 'restore' OR $8::text = attempt_token($1, $2) THEN coalesce(excluded.operation, kept.operation)
+                                ELSE coalesce(kept.operation, excluded.operation) END,
+               target_name = coalesce(excluded.target_name, kept.target_name)`,
     values: [
       orphan.job,
       orphan.attempt,
@@ -47,6 +52,7 @@ export async function noteOrphan(db: Database, orphan: Orphan): Promise<boolean>
       orphan.operation,
       orphan.foundBy,
       orphan.said,
+      orphan.token ?? null,
     ],
   });
   return rowCount === 1;
@@ -59,9 +65,11 @@ export async function listOrphans(db: Database, count: number): Promise<readonly
     text: `SELECT o.job, o.attempt, o.provider, o.target_name AS "targetName", o.operation, o.found_by AS "foundBy", o.said, o.times,
                   o.first_at AS "firstAt", o.last_at AS "lastAt", o.adopted_at AS "adoptedAt",
                   CASE WHEN jobs.id IS NULL THEN 'nothing'
-                       WHEN a.job IS NOT NULL THEN 'an_attempt'
+                       WHEN a.job IS NOT NULL AND a.ended_at IS NULL THEN 'an_attempt'
                        WHEN jobs.finished_at IS NOT NULL THEN 'an_ended_job'
-                       ELSE 'a_job' END AS "belongsTo"
+                       WHEN a.job IS NOT NULL THEN 'an_ended_attempt'
+                       ELSE 'a_job' END AS "belongsTo",
+                  jobs.route -> a.target ->> 'vendorModel' AS model
            FROM orphans o
            LEFT JOIN jobs ON jobs.id = o.job
            LEFT JOIN attempts a ON a.job = o.job AND a.attempt = o.attempt AND a.provider = o.provider
@@ -72,7 +80,7 @@ export async function listOrphans(db: Database, count: number): Promise<readonly
   return rows;
 }
 
-/** Those that may be adopted: an attempt of an open job of ours, at that vendor, and they have a name. */
+/** Those that may be adopted: an attempt of ours at that vendor without an end, and they have a name. */
 export async function findAdoptable(db: Database, count: number): Promise<readonly NotedOrphan[]> {
   const all = await listOrphans(db, limits.orphansNotedMax);
   const open = all.filter(({ operation, adoptedAt }) => operation !== null && adoptedAt === null);

@@ -11,10 +11,10 @@ export interface BusyPool extends Omit<PoolGlance, 'submittingMax'> {
   readonly hasDue: boolean;
 }
 
-/** Each question is asked with a bound, and only where the one before has not settled it: this runs all the time. */
 /** Departures alone are no news, unless there are so many. */
 const arrivalsLookedAtMax = 100;
 
+/** Each question is asked with a bound, and only where the one before has not settled it: this runs all the time. */
 export async function findBusyPools(connection: Pick<pg.Pool, 'query'>): Promise<readonly BusyPool[]> {
   const { rows } = await connection.query<BusyPool>({
     name: 'find_busy_pools',

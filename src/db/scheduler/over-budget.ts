@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { limits } from '../../domain/limits/limits.ts';
+import { toldOfMoves } from '../mailbox/moved-tickets.ts';
 
 /**
  * What becomes of tickets that their tenants' budgets have no room for. One that has waited for a target that it was paid
@@ -21,13 +22,13 @@ export async function setOverBudgetAside(connection: pg.PoolClient, tickets: rea
 /** The job is locked before its ticket, as everywhere; one that somebody else has at the moment is parked. */
 const returnSql = `
   WITH locked AS MATERIALIZED (
-    SELECT tickets.id AS ticket, jobs.id AS job, jobs.route
+    SELECT tickets.id AS ticket, jobs.id AS job, jobs.route, jobs.dispatched_at IS NOT NULL AS has_workflow
     FROM unnest($1::bigint[]) AS over(id) JOIN tickets ON tickets.id = over.id JOIN jobs ON jobs.id = tickets.job
     WHERE tickets.kind <> 'overlap' AND tickets.reserved_usd_micros > 0
       AND jobs.finished_at IS NULL AND jobs.cancel_requested_at IS NULL
     FOR NO KEY UPDATE OF jobs SKIP LOCKED
   ), chosen AS MATERIALIZED (
-    SELECT locked.ticket, tickets.target_name AS from_name, goal.entry, goal.index
+    SELECT locked.ticket, locked.has_workflow, tickets.target_name AS from_name, goal.entry, goal.index
     FROM locked JOIN tickets ON tickets.id = locked.ticket
     CROSS JOIN LATERAL (
       SELECT entry, n - 1 AS index
@@ -41,11 +42,11 @@ const returnSql = `
   ), moved AS (
     UPDATE tickets
     SET pool = entry ->> 'pool', target = chosen.index, target_name = entry ->> 'name',
-        price_usd_micros = (entry ->> 'priceUsdMicros')::bigint, over_budget = false,
+        price_usd_micros = (entry ->> 'priceUsdMicros')::bigint, over_budget = false, told_refusal = NULL,
         spill_at = coalesce(statement_timestamp() + (entry ->> 'spillAfterMs')::float8 * interval '1 millisecond', 'infinity')
     FROM chosen WHERE tickets.id = chosen.ticket
-    RETURNING tickets.id, tickets.job, tickets.attempt, from_name, tickets.target_name
-  )
+    RETURNING tickets.id, tickets.job, tickets.attempt, tickets.target, from_name, tickets.target_name, has_workflow
+  ), ${toldOfMoves}
   SELECT moved.id::text FROM moved, append_event(job, 'attempt.moved', jsonb_build_object(
     'attempt', attempt, 'from', from_name, 'to', target_name, 'reason', 'budget'))`;
 

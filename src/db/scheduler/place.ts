@@ -42,7 +42,7 @@ const arrivalsReadMax = 5_000;
 /**
  * Where the waiting tickets of jobs stand; those that have none, or one that yields to everybody, are left out. `active` is asked only
  * of what was found, so that the planner, who may have seen an empty table, has no index to go by but the key. Nor does he
- * know what tickets are limited to: then he expects a tenth of them, and the index that has them in order is the cheapest
+ * know what tickets and arrivals are limited to: then he expects a tenth of them, and the index that has them in order is the cheapest
  * way, where for a number close to theirs it would look as well to read and sort them all.
  */
 export async function findPlaces(db: Database, jobs: readonly JobId[]): Promise<readonly WaitingPlace[]> {
@@ -79,7 +79,7 @@ export async function findPlaces(db: Database, jobs: readonly JobId[]): Promise<
            LEFT JOIN flows flow ON ${ofFlow('flow')}
            CROSS JOIN LATERAL (
              SELECT coalesce(sum(n), 0)::int AS count, min(id) FILTER (WHERE n > 0) AS since
-             FROM (SELECT * FROM arrivals WHERE arrivals.pool = mine.pool ORDER BY id LIMIT ${arrivalsReadMax}) AS arrivals
+             FROM (SELECT * FROM arrivals WHERE arrivals.pool = mine.pool ORDER BY id LIMIT (SELECT ${arrivalsReadMax})) AS arrivals
              WHERE ${ofFlow('arrivals')}
            ) AS pending
            CROSS JOIN LATERAL (

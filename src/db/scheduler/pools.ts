@@ -61,7 +61,8 @@ async function upsertTargets(db: Database, targets: readonly (TargetLimits & { p
 
 /**
  * Sets the cap on everything that is committed, in millionths of a US dollar; null: none. Nothing is counted while there
- * is no cap, so a new one starts from the ledger: what was spent, and what is held by permits.
+ * is no cap, so a new one starts from the ledger: what was spent, also by jobs that were pruned since, and what is held by
+ * permits.
  */
 export async function setSpendCap(db: Database, capUsdMicros: number | null): Promise<void> {
   await db.query(
@@ -73,7 +74,8 @@ export async function setSpendCap(db: Database, capUsdMicros: number | null): Pr
      UPDATE budgets
      SET cap_usd_micros = $1,
          committed_usd_micros = CASE WHEN NOT budget.is_new THEN committed_usd_micros ELSE
-           (SELECT coalesce(sum(cost_usd_micros), 0) FROM attempts) + (SELECT coalesce(sum(price_usd_micros), 0) FROM permits)
+           (SELECT coalesce(sum(cost_usd_micros), 0) FROM attempts) + (SELECT coalesce(sum(usd_micros), 0) FROM pruned_usage)
+             + (SELECT coalesce(sum(price_usd_micros), 0) FROM permits)
          END
      FROM budget WHERE budgets.id = budget.id`,
     [capUsdMicros],

@@ -24,7 +24,7 @@ interface LeaverRow extends SpillTicket, Omit<Flow<SpillTicket>, 'heads' | 'hasM
 /**
  * Who may leave these lines, under the pool's lock: of the flows whose turn is next the oldest, and whoever has waited the
  * longest, for these are found also behind flows of which nobody may leave. A flow that turns out to be empty is put to
- * rest, or those that have left would hide who is behind them.
+ * rest, or those that have left would hide who is behind them. Those of a tenant that is paused stay, and are put off.
  */
 export async function readLeavers(connection: pg.PoolClient, { pool, sources }: LeaversQuery): Promise<Leavers> {
   const { rows } = await connection.query<{ lanes: readonly Lane[]; leavers: readonly LeaverRow[] }>({
@@ -91,6 +91,8 @@ const leaversSql = `
       WHERE flows.pool = $1 AND flows.class = lanes.class AND flows.target_name = source.name AND flows.active
       ORDER BY tag, since LIMIT $4
     ) AS flows
+    -- Behind the limit: the grant pass takes them out of the way.
+    WHERE ${isFree('flows')}
   ), in_turn AS MATERIALIZED (
     SELECT next.*, line.count, line.ids[1:heads_max] AS ids
     FROM next CROSS JOIN LATERAL (
@@ -108,22 +110,35 @@ const leaversSql = `
     UPDATE flows SET active = false FROM in_turn
     WHERE in_turn.count = 0 AND flows.pool = $1 AND flows.class = in_turn.class AND flows.tenant = in_turn.tenant
       AND flows.caller = in_turn.caller AND flows.target_name = in_turn.target_name
+  ), oldest AS MATERIALIZED (
+    SELECT first.*, row_number() OVER (PARTITION BY source.name, is_free ORDER BY spill_at) AS place
+    FROM source CROSS JOIN LATERAL (
+      SELECT id, spill_at, ${isFree('tickets')} AS is_free FROM tickets
+      WHERE pool = $1 AND target_name = source.name AND spill_at < 'infinity' AND NOT parked
+        AND spill_at <= CASE WHEN source.is_open THEN 'infinity' ELSE statement_timestamp() END
+        AND tickets.kind <> 'overlap'
+      ORDER BY spill_at
+      LIMIT CASE WHEN EXISTS (SELECT 1 FROM pauses_in_force WHERE kind = 'tenant') THEN ${limits.heldLeaversLookMax} ELSE $4 END
+    ) AS first
+  ), postponed AS (
+    -- Or they would hide who is behind them for as long as the pause lasts.
+    UPDATE tickets
+    SET spill_at = least(statement_timestamp() + ${limits.heldLeaversMs} * interval '1 millisecond',
+                         (SELECT until FROM pauses_in_force p WHERE p.kind = 'tenant' AND p.subject = tickets.tenant))
+    WHERE id = ANY (ARRAY(
+      SELECT id FROM tickets
+      WHERE id = ANY (ARRAY(SELECT id FROM oldest WHERE NOT is_free AND spill_at <= statement_timestamp())) AND pool = $1
+      FOR NO KEY UPDATE SKIP LOCKED))
   ), leaving AS (
     SELECT unnest(ids) AS id FROM in_turn
     UNION
-    SELECT oldest.id FROM source CROSS JOIN LATERAL (
-      SELECT id FROM tickets
-      WHERE pool = $1 AND target_name = source.name AND spill_at < 'infinity' AND NOT parked
-        AND spill_at <= CASE WHEN source.is_open THEN 'infinity' ELSE statement_timestamp() END
-        AND kind <> 'overlap'
-      ORDER BY spill_at LIMIT $4
-    ) AS oldest
+    SELECT id FROM oldest WHERE is_free AND place <= $4
     UNION
-    SELECT oldest.id FROM source CROSS JOIN LATERAL (
+    SELECT second.id FROM source CROSS JOIN LATERAL (
       SELECT id FROM tickets
-      WHERE pool = $1 AND target_name = source.name AND kind = 'overlap' AND NOT parked
+      WHERE pool = $1 AND target_name = source.name AND tickets.kind = 'overlap' AND NOT parked AND ${isFree('tickets')}
       ORDER BY accepted_at NULLS FIRST, id LIMIT $4
-    ) AS oldest WHERE source.is_open
+    ) AS second WHERE source.is_open
   )
   SELECT
     ${lanesOf('$1')} AS lanes,
@@ -173,3 +188,8 @@ const leaversSql = `
          AND NOT EXISTS (SELECT 1 FROM permits p WHERE p.job = jobs.id AND p.target = n - 1)
      ) AS elsewhere
      WHERE tickets.id = ANY (ARRAY(SELECT id FROM leaving))) AS leavers`;
+
+/** Nobody whose tenant is paused is sent anywhere: it would be to the end of another line, and perhaps a dearer one. */
+function isFree(row: 'flows' | 'tickets'): string {
+  return `NOT EXISTS (SELECT 1 FROM pauses_in_force p WHERE p.kind = 'tenant' AND p.subject = ${row}.tenant)`;
+}

@@ -2,6 +2,7 @@ import type { JobId, JobPhase } from '../../domain/job.ts';
 import { limits } from '../../domain/limits/limits.ts';
 import type { Failure } from '../../domain/failure.ts';
 import type { Database } from '../pool.ts';
+import { iso } from '../sql.ts';
 
 /** All that is kept of a job, for an operator, but for what its owner has written. Moments as text of ISO 8601. */
 export interface JobAccount {
@@ -99,9 +100,6 @@ export async function findJobAccount(db: Database, jobId: JobId): Promise<JobAcc
   const { rows } = await db.query<JobAccount>({ name: 'find_job_account', text: accountSql, values: [jobId] });
   return rows[0];
 }
-
-const iso = (column: string): string =>
-  `to_char(nullif(${column}, '-infinity') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 const accountSql = `
   SELECT jobs.id, jobs.tenant, jobs.model, jobs.phase, jsonb_path_query_array(jobs.route, '$[*].name') AS route,

@@ -54,19 +54,20 @@ export async function showRefusedJobs(db: Database, { stuckAfterMs }: ShowSettin
 
 function show(candidates: string): string {
   return `WITH ${refusingLines('$3')}, stuck AS (
-      SELECT jobs.id, ${refusalOf('$3')} AS refusal, tickets.accepted_at
+      SELECT jobs.id, ${refusalOf('$3')} AS refusal, tickets.accepted_at, nullif(tickets.target, 0) AS target
       FROM (${candidates}) AS tickets JOIN jobs ON jobs.id = tickets.job
       WHERE jobs.dispatched_at IS NULL
       FOR NO KEY UPDATE OF jobs SKIP LOCKED
     ), dispatched AS (
       UPDATE jobs SET dispatched_at = clock_timestamp() FROM stuck WHERE jobs.id = stuck.id
-      RETURNING jobs.id, stuck.refusal, stuck.accepted_at
+      RETURNING jobs.id, stuck.refusal, stuck.accepted_at, stuck.target
     ), told AS (
       UPDATE tickets SET told_refusal = dispatched.refusal FROM dispatched
       WHERE tickets.job = dispatched.id AND dispatched.refusal IS NOT NULL
     )
     INSERT INTO mailbox (job, kind, payload)
-    SELECT id, 'start', jsonb_strip_nulls(jsonb_build_object('waitingSince', floor(${millis('accepted_at')}), 'refusal', refusal))
+    SELECT id, 'start', jsonb_strip_nulls(jsonb_build_object(
+      'waitingSince', floor(${millis('accepted_at')}), 'refusal', refusal, 'target', target))
     FROM dispatched
     ON CONFLICT (job, kind, attempt) DO NOTHING`;
 }

@@ -18,6 +18,8 @@ export const ageLimits = {
   putBackLookMax: 200,
   /** Workflows whose histories are read at once after a restore. */
   historiesReadAtOnceMax: 10,
+  /** Numbers that are left out before a restored database is mended: more grants than anybody gave since its backup. */
+  grantsLeapt: 1_000_000_000,
   /** Closed workflows are looked through from so long before the last mark of the database on. */
   restoreSlackMs: 600_000,
   /** Before an activity looks again for an attempt that the ledger does not have. */

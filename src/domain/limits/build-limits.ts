@@ -17,6 +17,9 @@ export const buildLimits = {
   /** A job is over within its run deadline; one that is shown in line may stay for as long as it may wait. */
   rollOutDrainSecondsMax: 6 * 3_600,
 
+  /** Some fifty a second. */
+  replayHistoriesMax: 100_000,
+
   /** A migration waits so long for a lock, less than a statement of the API may take, then lets those pass who wait behind it, and tries again. */
   migrationLockMsMax: 500,
   migrationLockPauseMs: 500,

@@ -5,6 +5,10 @@ export const controlLimits = {
   holdRoundsMax: 5,
   /** Flows that a pass takes back into line when a tenant's pause is over. */
   heldFlowsOfPassMax: 5_000,
+  /** Tickets of a line that a spill pass looks through, by how long they have waited, for such as are not held. */
+  heldLeaversLookMax: 500,
+  /** How long such a one is put off by: so often it is written anew, and so late it may leave when its pause is over early. */
+  heldLeaversMs: 900_000,
 
   /** A pause without an end lasts until it is resumed; a limit that was changed always comes back. */
   pauseSecondsMax: 365 * 24 * 3_600,

@@ -59,8 +59,10 @@ export const limits = {
   missingTriesOfAssetMax: 3,
   /** How often its server may have an address that nobody may dial, over some three minutes, before that is no accident. */
   refusedTriesOfAssetMax: 8,
-  /** Rows that one activity of retention takes on, of each kind. */
+  /** Rows that retention takes on at once, and how often in one activity, of each kind; a kind has so long to begin a batch. */
   retentionBatchMax: 500,
+  retentionBatchesMax: 10,
+  removalsMsMax: 30_000,
   /** Of each kind that one activity finds impossible to remove before it gives up on the rest. */
   retentionStuckMax: 2_500,
   /** Late jobs that one sweep finds impossible to end before it gives up on the rest. */

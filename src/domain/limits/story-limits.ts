@@ -8,7 +8,7 @@ export const storyLimits = {
   attemptsInDetailsMax: 20,
   /** Repairs that one run of a workflow takes, of the 2,000 updates that Temporal does. */
   repairsOfJobMax: 100,
-  /** Of the id of an update, which is noted with the repair. An idempotency key fits, with what we put before it. */
+  /** Of the id of an update, which is noted with the repair. Ours have an idempotency key as a digest, so that any fits. */
   updateIdCharsMax: 300,
   /** After that a copy is late enough to be told of. */
   copyLateMs: 65_000,

@@ -6,7 +6,7 @@ import { createKey, listKeysOf, revoke } from './keys.ts';
 import { adminOptions, type AdminFlags } from './options.ts';
 import type { AdminTask } from './task.ts';
 import { changeTenant, createTenant, listAllTenants, showTenant } from './tenants.ts';
-import { databaseError } from '../command-line/database-error.ts';
+import { commandFailure } from '../command-line/command-failure.ts';
 
 const usage = `Usage: npm run admin -- <command>                              needs DATABASE_URL
 
@@ -27,6 +27,8 @@ const usage = `Usage: npm run admin -- <command>                              ne
       --expires-in TIME        as 90d, 12h or 30m; without it the key does not expire
   key list [TENANT]
   key revoke ID                or the whole key; no process takes it any more within a minute
+
+  What changes something is written down for \`npm run ops -- actions\`: --by NAME (the user of this machine), --reason TEXT.
 `;
 
 export interface AdminSettings {
@@ -58,9 +60,10 @@ export async function admin(argv: readonly string[], settings: AdminSettings): P
     await run(positionals, flags, settings);
     return 0;
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    settings.note(error.message);
-    return error.exitCode;
+    const failure = commandFailure(error);
+    if (!(failure instanceof CommandError)) throw failure;
+    settings.note(failure.message);
+    return failure.exitCode;
   }
 }
 
@@ -83,8 +86,6 @@ async function run(positionals: readonly string[], flags: AdminFlags, settings: 
   const pool = createPool({ url, connectionsMax: 1, name: 'admin', onError: () => undefined });
   try {
     await command({ pool, subject, flags, say: settings.say, note: settings.note });
-  } catch (error) {
-    throw error instanceof CommandError ? error : databaseError(error);
   } finally {
     await pool.end();
   }

@@ -15,6 +15,9 @@ export const adminOptions = {
   weight: { type: 'string' },
   scopes: { type: 'string' },
   'expires-in': { type: 'string' },
+  // Of what changes something: who, and why.
+  by: { type: 'string' },
+  reason: { type: 'string' },
 } as const;
 
 export type AdminFlags = { readonly help: boolean } & {

@@ -1,9 +1,11 @@
+import { recordAction } from '../../db/control/operator-actions.ts';
 import { inTransaction } from '../../db/pool.ts';
 import { findTenant, insertTenant, listTenants, type Tenant, updateTenant } from '../../db/tenants/tenants.ts';
 import { CommandError } from '../command-line/command-error.ts';
 import { addKey, momentOf, noSuchTenant } from './keys.ts';
 import { keyWishOf, tenantChangeOf, tenantIdOf } from './options.ts';
 import { adminTable } from '../command-line/table.ts';
+import { signatureOf } from '../ops/signed.ts';
 import type { AdminTask } from './task.ts';
 
 /** `tenant create`: whole or not at all, so that what went wrong can be done again. */
@@ -11,6 +13,7 @@ export async function createTenant({ pool, subject, flags, say, note }: AdminTas
   const id = tenantIdOf(subject);
   const change = tenantChangeOf(flags);
   const wish = keyWishOf({ help: false });
+  const signed = signatureOf(flags);
   const key = await inTransaction(pool, async (connection) => {
     if (!(await insertTenant(connection, id)))
       throw new CommandError(
@@ -18,7 +21,8 @@ export async function createTenant({ pool, subject, flags, say, note }: AdminTas
         `There is a tenant ${id} already. Change it with \`tenant set\`, or see \`tenant show\`.`,
       );
     await updateTenant(connection, id, change);
-    return await addKey(connection, { tenant: id, ...wish });
+    await recordAction(connection, { ...signed, action: 'create_tenant', subject: id, detail: { ...change } });
+    return await addKey(connection, { tenant: id, ...wish, ...signed });
   });
   note(
     `The tenant ${id} is there, with this key for ${wish.scopes.join(', ')}. It is shown this once: keep it where secrets are kept.`,
@@ -32,7 +36,11 @@ export async function changeTenant({ pool, subject, flags, note }: AdminTask): P
   const change = tenantChangeOf(flags);
   if (Object.keys(change).length === 0)
     throw new CommandError(2, 'Say what to change, such as --requests-per-minute 600. See npm run admin -- --help.');
-  if (!(await updateTenant(pool, id, change))) throw noSuchTenant(id);
+  const signed = signatureOf(flags);
+  await inTransaction(pool, async (connection) => {
+    if (!(await updateTenant(connection, id, change))) throw noSuchTenant(id);
+    await recordAction(connection, { ...signed, action: 'set_tenant', subject: id, detail: { ...change } });
+  });
   note(`The tenant ${id} is changed. It holds within a minute.`);
 }
 

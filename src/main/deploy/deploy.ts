@@ -5,7 +5,7 @@ import { limits } from '../../domain/limits/limits.ts';
 import { pollingBuilds, readDeployment, servedQueues } from '../../operations/worker-deployment.ts';
 import { CommandError } from '../command-line/command-error.ts';
 import { type DeploySettings, parseDeploy, readFlags } from './options.ts';
-import { makeCurrent, retire, rollOut } from './roll-out.ts';
+import { assertRuns, makeCurrent, retire, rollOut } from './roll-out.ts';
 import { createTemporalClient, noServer, readTemporalSettings } from '../temporal/connection.ts';
 
 const usage = `Usage: npm run deploy -- <command>                  needs TEMPORAL_ADDRESS; docs/upgrades.md says more
@@ -33,7 +33,7 @@ export interface DeployTerminal {
 export async function deploy(argv: readonly string[], { say, note }: DeployTerminal): Promise<number> {
   try {
     const { positionals, values } = parseDeploy(argv);
-    const [name = '', buildId] = positionals;
+    const [name = '', ...operands] = positionals;
     if (values.help || name === '') {
       (values.help ? say : note)(usage.trimEnd());
       return values.help ? 0 : 2;
@@ -41,7 +41,7 @@ export async function deploy(argv: readonly string[], { say, note }: DeployTermi
     const command = commands[name];
     if (command === undefined)
       throw new CommandError(2, `There is no such command: ${name}. See npm run deploy -- --help.`);
-    const typed = { buildId: checkedBuildId(command.needsBuild, buildId), ...readFlags(values) };
+    const typed = { buildId: checkedBuildId(command.needsBuild, operands), ...readFlags(values) };
     await withClient(async (client, deploymentName) => {
       await command.run({ client, build: { deploymentName, buildId: typed.buildId }, say, ...typed });
     });
@@ -60,8 +60,7 @@ const commands: Readonly<
   'roll-out': { needsBuild: true, run: (settings) => (settings.isDryRun ? announce(settings) : rollOut(settings)) },
   'set-current': {
     needsBuild: true,
-    run: async (settings) =>
-      settings.isDryRun ? settings.say(becomesCurrent(settings.build)) : await makeCurrent(settings),
+    run: (settings) => (settings.isDryRun ? announceCurrent(settings) : makeCurrent(settings)),
   },
   retire: {
     needsBuild: false,
@@ -82,18 +81,35 @@ async function status({ client, build: { deploymentName }, say }: DeploySettings
 async function announce(settings: DeploySettings): Promise<void> {
   const { client, build, ramp, holdSeconds, commands: given, say } = settings;
   const { current } = await readDeployment(client, build.deploymentName);
-  if (current === build.buildId) say(`${build.buildId} is current already.`);
-  else {
-    say(`would start ${build.buildId}: ${given['start'] ?? 'nothing is run, somebody else starts it'}`);
+  const polling = await pollingBuilds(client, build.deploymentName);
+  if (current === build.buildId) {
+    await announceEndOfRamp(settings);
+    say(`${build.buildId} is current already.`);
+  } else {
+    if (polling.has(build.buildId)) say(`${build.buildId} runs already.`);
+    else say(`would start ${build.buildId}: ${given['start'] ?? 'nothing is run, somebody else starts it'}`);
     say(`would wait until it serves ${servedQueues.join(', ')}`);
     if (current !== undefined)
       for (const percentage of ramp)
         say(`would give it ${percentage} % for ${holdSeconds} s, then check: ${given['check'] ?? 'nothing is run'}`);
+    await announceEndOfRamp(settings);
     say(becomesCurrent(build));
     if (current !== undefined)
       say(`would wait until ${current} is drained, and stop it: ${given['stop'] ?? 'nothing is run'}`);
   }
   await announceRetirement(settings);
+}
+
+async function announceCurrent(settings: DeploySettings): Promise<void> {
+  await assertRuns(settings);
+  await announceEndOfRamp(settings);
+  settings.say(becomesCurrent(settings.build));
+}
+
+async function announceEndOfRamp({ client, build, say }: DeploySettings): Promise<void> {
+  const { ramping } = await readDeployment(client, build.deploymentName);
+  if (ramping !== undefined && ramping.buildId !== build.buildId)
+    say(`would take its ${ramping.percentage} % from ${ramping.buildId}`);
 }
 
 async function announceRetirement({
@@ -112,7 +128,10 @@ function becomesCurrent({ buildId }: Build): string {
   return `would make ${buildId} current`;
 }
 
-function checkedBuildId(isNeeded: boolean, buildId: string | undefined): string {
+function checkedBuildId(isNeeded: boolean, operands: readonly string[]): string {
+  const [buildId, ...further] = isNeeded ? operands : ['', ...operands];
+  if (further.length > 0)
+    throw new CommandError(2, `This is one word too many: ${further.join(' ')}. See npm run deploy -- --help.`);
   if (!isNeeded) return '';
   if (buildId !== undefined && /^[A-Za-z0-9._-]{1,100}$/.test(buildId)) return buildId;
   throw new CommandError(2, 'Name a build, as its workers have it in WORKER_BUILD_ID: letters, digits, dots, - and _.');

@@ -6,6 +6,7 @@ import { Connection } from '@temporalio/client';
 import { DefaultLogger, type ReplayHistoriesIterable, Runtime, Worker } from '@temporalio/worker';
 import { z } from 'zod';
 import { readConfig } from '../../config.ts';
+import { limits } from '../../domain/limits/limits.ts';
 import { CommandError } from '../command-line/command-error.ts';
 import { payloadConverterOf } from '../temporal/payloads.ts';
 import { createTemporalClient, noServer, readTemporalSettings } from '../temporal/connection.ts';
@@ -22,14 +23,12 @@ const options = {
   limit: { type: 'string', default: '100' },
 } as const;
 
-const historiesMax = 10_000;
-
 interface ReplayTerminal {
   readonly say: (line: string) => void;
   readonly note: (line: string) => void;
 }
 
-/** Returns the exit code: 1 where a history could not be of this build, 2 for what was typed. */
+/** Returns the exit code: 1 where a history could not be of this build, 2 for what was typed, also where it left some out. */
 export async function replay(argv: readonly string[], { say, note }: ReplayTerminal): Promise<number> {
   try {
     const { positionals: files, values } = parse(argv);
@@ -38,13 +37,19 @@ export async function replay(argv: readonly string[], { say, note }: ReplayTermi
       return values.help ? 0 : 2;
     }
     const limit = Number(values.limit);
-    if (!Number.isInteger(limit) || limit < 1 || limit > historiesMax)
-      throw new CommandError(2, `--limit has to be a number from 1 to ${historiesMax}.`);
+    if (!Number.isInteger(limit) || limit < 1 || limit > limits.replayHistoriesMax)
+      throw new CommandError(2, `--limit has to be a number from 1 to ${limits.replayHistoriesMax}.`);
     const query = values.query;
     const replayed = query === undefined ? replayAll(filesOf(files), say) : replayNamespace({ query, limit, say });
-    const { failed, count } = await replayed;
+    const { failed, count, isCutOff = false } = await replayed;
     note(`${count} replayed, ${failed} of them could not be of this build.`);
-    return failed > 0 ? 1 : 0;
+    if (count === 0) note('No workflow matches the query, so this says nothing of the build.');
+    if (isCutOff)
+      note(
+        `The query matches more than ${limit}, and nothing is said of the others: give a larger --limit, or ask less.`,
+      );
+    if (failed > 0) return 1;
+    return count === 0 || isCutOff ? 2 : 0;
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     note(error.message);
@@ -63,6 +68,8 @@ function parse(argv: readonly string[]) {
 interface Replayed {
   readonly count: number;
   readonly failed: number;
+  /** There were more than were asked for. */
+  readonly isCutOff?: boolean;
 }
 
 async function replayAll(histories: ReplayHistoriesIterable, say: (line: string) => void): Promise<Replayed> {
@@ -115,15 +122,15 @@ async function replayNamespace({ query, limit, say }: NamespaceReplay): Promise<
     throw new CommandError(1, noServer(settings, cause).message, { cause });
   });
   const { workflow } = createTemporalClient(settings, connection);
+  let count = 0;
   async function* found(): ReplayHistoriesIterable {
-    let count = 0;
     for await (const { workflowId, runId } of workflow.list({ query })) {
       if ((count += 1) > limit) return;
       yield { workflowId, history: await workflow.getHandle(workflowId, runId).fetchHistory() };
     }
   }
   try {
-    return await replayAll(found(), say);
+    return { ...(await replayAll(found(), say)), isCutOff: count > limit };
   } finally {
     await connection.close();
   }

@@ -11,6 +11,7 @@ import {
   setRamping,
 } from '../../operations/worker-deployment.ts';
 import { CommandError } from '../command-line/command-error.ts';
+import { comesTrue } from './comes-true.ts';
 
 /** What the operator's own commands do, since only they know where workers run. */
 export interface RollOutHooks {
@@ -39,24 +40,64 @@ export interface RollOut extends RollOutHooks {
  */
 export async function rollOut(settings: RollOut): Promise<void> {
   const { client, build, say } = settings;
-  const before = await readDeployment(client, build.deploymentName);
-  if (before.current === build.buildId) say(`${build.buildId} is current already.`);
-  else {
+  const { current, ramping } = await readDeployment(client, build.deploymentName);
+  if (current === build.buildId) {
+    await endRamp(settings, (buildId) => buildId !== build.buildId);
+    say(`${build.buildId} is current already.`);
+  } else {
     await startBeside(settings);
-    for (const percentage of before.current === undefined ? [] : settings.ramp) await rampTo(settings, percentage);
+    const had = ramping?.buildId === build.buildId ? ramping.percentage : 0;
+    const ahead = current === undefined ? [] : settings.ramp.filter((percentage) => percentage >= had);
+    for (const percentage of ahead) await rampTo(settings, percentage);
     await makeCurrent(settings);
   }
   await retire(settings);
 }
 
+type Routed = Pick<RollOut, 'client' | 'build' | 'say'>;
+
 /** Gives the build all that is new. For a build whose workers still run this is the way back, and takes a moment. */
-export async function makeCurrent({ client, build, say }: Pick<RollOut, 'client' | 'build' | 'say'>): Promise<void> {
+export async function makeCurrent(settings: Routed): Promise<void> {
+  const { client, build, say } = settings;
+  await assertRuns(settings);
+  await endRamp(settings, (buildId) => buildId !== build.buildId);
   await setCurrent(client, build);
   say(`${build.buildId} is current: what is new goes there.`);
 }
 
+/** Temporal knows a build for long after its last worker has ended, and would have what is new wait there for nobody. */
+export async function assertRuns(settings: Pick<RollOut, 'client' | 'build'>): Promise<void> {
+  const { deploymentName, buildId } = settings.build;
+  if ((await pollingBuilds(settings.client, deploymentName)).has(buildId)) return;
+  throw new CommandError(
+    1,
+    `No worker of ${buildId} runs: nobody would work on what is new. Start its workers, or have \`npm run deploy -- roll-out ${buildId}\` do it with --start.`,
+  );
+}
+
+/** A share that another build has stays with it whichever build is made current, until somebody takes it back. */
+async function endRamp({ client, build, say }: Routed, isMeant: (buildId: string) => boolean): Promise<void> {
+  const { ramping } = await readDeployment(client, build.deploymentName);
+  if (ramping === undefined || !isMeant(ramping.buildId)) return;
+  await setRamping(client, build, 0);
+  say(`${ramping.buildId} does not get its ${ramping.percentage} % any more.`);
+}
+
+/** Whether they ask anew: those that ended a minute ago look like those that wait for an answer. */
+async function runsStill({ client, build, say }: Routed): Promise<boolean> {
+  const lastAsked = async () => (await pollingBuilds(client, build.deploymentName)).get(build.buildId);
+  const before = await lastAsked();
+  if (before === undefined) return false;
+  say(`Waiting for a sign of the workers of ${build.buildId}, ${limits.pollerSecondsSeen} s at most.`);
+  let after: number | undefined = before;
+  await comesTrue(async () => (after = await lastAsked()) !== before, limits.pollerSecondsSeen);
+  return after !== undefined && after !== before;
+}
+
 async function startBeside(settings: RollOut): Promise<void> {
-  const { client, build, start, stop, startWithinSeconds, say } = settings;
+  const { client, build, stop, startWithinSeconds, say } = settings;
+  // Begun anew, or on the way back to a build that is not drained yet, it has jobs: it is neither started twice nor stopped.
+  const start = (await runsStill(settings)) ? undefined : settings.start;
   try {
     if (start) say(`Starting the workers of ${build.buildId}.`);
     await start?.(build);
@@ -68,27 +109,32 @@ async function startBeside(settings: RollOut): Promise<void> {
     if (!(await comesTrue(isServed, startWithinSeconds)))
       throw new CommandError(
         1,
-        `After ${startWithinSeconds} s no worker of ${build.buildId} serves ${missing.join(', ')}. Read its log. Nothing else has changed.`,
+        `After ${startWithinSeconds} s no worker of ${build.buildId} serves ${missing.join(', ')}. Read its log. What was there goes on as before.`,
       );
     say(`Workers of ${build.buildId} serve every queue.`);
   } catch (error) {
-    if (start) await stop?.(build);
+    if (start) {
+      await endRamp(settings, (buildId) => buildId === build.buildId);
+      await stop?.(build);
+    }
     throw error;
   }
 }
 
-async function rampTo({ client, build, holdSeconds, check, say }: RollOut, percentage: number): Promise<void> {
+async function rampTo(settings: RollOut, percentage: number): Promise<void> {
+  const { client, build, holdSeconds, check, say } = settings;
   await setRamping(client, build, percentage);
   say(`${build.buildId} gets ${percentage} % of what is new, for ${holdSeconds} s.`);
   await delay(holdSeconds * 1_000);
   try {
+    await assertRuns(settings);
     await check?.(build);
   } catch (cause) {
     await setRamping(client, build, 0);
     throw new CommandError(
       1,
       `${build.buildId} did not pass the check at ${percentage} %, and gets nothing new any more. What it began it ends: ` +
-        '`npm run deploy -- retire` stops it when that is done.',
+        `\`npm run deploy -- retire\` stops it when that is done. ${cause instanceof Error ? cause.message : ''}`.trimEnd(),
       { cause },
     );
   }
@@ -124,17 +170,8 @@ export async function retire(settings: Retirement): Promise<void> {
 }
 
 /** One that has drained meanwhile, and that nobody has stopped, is to go too. */
-function leaving({ builds }: DeploymentState, polling: ReadonlySet<string>): readonly string[] {
+function leaving({ builds }: DeploymentState, polling: ReadonlyMap<string, number>): readonly string[] {
   return builds.flatMap(({ buildId, status }) =>
     status === 'draining' || (status === 'drained' && polling.has(buildId)) ? [buildId] : [],
   );
-}
-
-async function comesTrue(isSo: () => Promise<boolean>, withinSeconds: number): Promise<boolean> {
-  const giveUpAt = performance.now() + withinSeconds * 1_000;
-  while (!(await isSo())) {
-    if (performance.now() >= giveUpAt) return false;
-    await delay(limits.deploymentLookEveryMs);
-  }
-  return true;
 }

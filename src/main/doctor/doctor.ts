@@ -6,7 +6,7 @@ import { ConfigError, readConfig } from '../../config.ts';
 import { createPool } from '../../db/pool.ts';
 import { isProviderKind } from '../../providers/registry.ts';
 import { callbackChecks } from './callbacks.ts';
-import { type Check, fail, type Finding, ok, type Result, runChecks } from './check.ts';
+import { type Check, fail, type Finding, ok, reasonOf, type Result, runChecks } from './check.ts';
 import { databaseChecks } from './database.ts';
 import { providerChecks } from './providers.ts';
 import { storageChecks } from './storage.ts';
@@ -34,7 +34,11 @@ export async function doctor(argv: readonly string[], { say, note, environment }
     (flags === undefined ? note : say)(usage.trimEnd());
     return flags === undefined ? 2 : 0;
   }
-  const results = await examine(flags.only, environment);
+  const { results, names } = await examine(flags.only, environment);
+  if (results.length === 0) {
+    note(`No check has "${flags.only.slice(0, 80)}" in its name. There are ${names.join(', ')}.`);
+    return 2;
+  }
   if (flags.json) say(JSON.stringify(results, undefined, 2));
   else for (const result of results) for (const line of linesOf(result)) say(line);
   return results.some(({ verdict }) => verdict === 'fail') ? 1 : 0;
@@ -61,15 +65,22 @@ function linesOf({ name, verdict, sentence, advice }: Result): readonly string[]
 
 type Read = ReturnType<typeof readConfig>;
 
-async function examine(only: string, environment?: NodeJS.ProcessEnv): Promise<readonly Result[]> {
+interface Examined {
+  readonly results: readonly Result[];
+  /** Of all checks that there are. */
+  readonly names: readonly string[];
+}
+
+async function examine(only: string, environment?: NodeJS.ProcessEnv): Promise<Examined> {
   const read = readOr(() => readConfig(environment));
   // Without a configuration there is nobody to ask.
-  if (!('config' in read)) return await runChecks([found('configuration', read), versions()]);
+  if (!('config' in read)) return { results: await runChecks([found('configuration', read), versions()]), names: [] };
   const opened: { close(): Promise<unknown> }[] = [];
   try {
     const checks = [...checksOfDatabase(read, opened), ...checksOfTemporal(read, opened), ...storageChecks(read)];
     const all = [versions(), ...(await checksOfCatalogue(read)), ...checks];
-    return await runChecks(all.filter(({ name }) => name.includes(only)));
+    const results = await runChecks(all.filter(({ name }) => name.includes(only)));
+    return { results, names: all.map(({ name }) => name) };
   } finally {
     await Promise.allSettled(opened.map((one) => one.close()));
   }
@@ -90,12 +101,14 @@ function checksOfDatabase({ config, secrets }: Read, opened: Opened): readonly C
 }
 
 function checksOfTemporal(read: Read, opened: Opened): readonly Check[] {
-  const settings = readOr(() => readTemporalSettings(read));
-  if (!('connection' in settings)) return [found('Temporal', settings)];
-  // Nothing is tried again: who asks wants to know how it is, and now.
-  const connection = Connection.lazy({ ...settings.connection, interceptors: [] });
-  opened.push(connection);
-  return temporalChecks({ settings, connection });
+  const prepared = readOr(() => {
+    const settings = readTemporalSettings(read);
+    // Nothing is tried again: who asks wants to know how it is, and now.
+    return { settings, connection: Connection.lazy({ ...settings.connection, interceptors: [] }) };
+  });
+  if (!('connection' in prepared)) return [found('Temporal', prepared)];
+  opened.push(prepared.connection);
+  return temporalChecks(prepared);
 }
 
 /** Whether the catalogue and the keys make a deployment, and then each provider. */
@@ -119,8 +132,9 @@ function readOr<Value extends object>(read: () => Value): Value | Finding {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return fail(error.message.replaceAll('\n', ' '), 'See docs/configuration.md.');
+    // What a client does not like of its settings ends its own checks alone: the others may say why.
+    const sentence = error instanceof ConfigError ? error.message.replaceAll('\n', ' ') : `${reasonOf(error)}.`;
+    return fail(sentence, 'See docs/configuration.md.');
   }
 }
 

@@ -83,7 +83,7 @@ export const polls = new Counter({
 
 export const webhookTries = new Counter({
   name: 'spillway_webhook_tries_total',
-  help: 'Tries of webhooks, by what came of them: `delivered`, `again`, `exhausted` after the last one, `gone` for good, `erased`.',
+  help: 'Tries of webhooks, by what came of them: `delivered`, `again`, `exhausted` after the last one, `gone` for good, `erased`, `endpoint_disabled`.',
   labelNames: ['result'],
 });
 

@@ -1,16 +1,30 @@
 import type { Logger } from 'pino';
-import { Gauge, type Registry } from 'prom-client';
+import { Gauge, register, type Registry } from 'prom-client';
 import type pg from 'pg';
 import { createPool, type Database, type PoolSettings } from '../../db/pool.ts';
 import { countStuckJobs, type StuckCount } from '../../db/stuck/stuck-counts.ts';
 import { limits } from '../../domain/limits/limits.ts';
 import { stuckCauses, type StuckSettings } from '../../domain/stuck.ts';
+import type { Stoppable } from '../stop.ts';
+import type { WorkerSettings } from '../worker/settings.ts';
 
 export interface StuckMetricsDeps extends StuckSettings {
   readonly db: Database;
   readonly log: Logger;
   /** Milliseconds of a clock that only goes forward. */
   readonly clock?: () => number;
+}
+
+/**
+ * In workers alone: what they count is linear in the line, the same for each, and there are few of them. On a connection of its
+ * own, so that in a flood the other figures don't wait behind it, and it has the time that it takes.
+ */
+export function startStuckMetrics({ config, databaseUrl, log }: WorkerSettings): Stoppable {
+  const onError = (error: unknown): void =>
+    log.warn({ err: error }, 'counting stuck jobs lost its database connection');
+  const db = createStuckPool({ url: databaseUrl, onError });
+  registerStuckMetrics(register, { db, log, stuckAfterMs: config.stuckAfterMs });
+  return { stop: () => db.end() };
 }
 
 /** For these questions alone: one at a time, each with the time that a long line takes. */

@@ -1,33 +1,28 @@
-import pino from 'pino';
-import { readConfig } from '../../config.ts';
+import type pg from 'pg';
 import { recordAction } from '../../db/control/operator-actions.ts';
 import { createPool } from '../../db/pool.ts';
+import { asOnlyOne } from '../../db/only-one.ts';
 import { countServiceSessions } from '../../db/ledger/restore.ts';
+import { isFenced, lowerFence, raiseFence } from '../../db/ledger/restore-fence.ts';
 import { type AheadDeps, surveyLost } from '../../operations/ahead.ts';
 import { mendAfterRestore, type MendReport } from '../../operations/mend-after-restore.ts';
 import { CommandError } from '../command-line/command-error.ts';
 import { createObjectStore } from '../object-store.ts';
+import { readProviders } from './read-providers.ts';
 import { countOf, refuseOthers, signedOf } from './signed.ts';
 import type { OpsTask } from './task.ts';
-import { readCatalogue } from '../start.ts';
 
 /** A pass over all that was under way: statements that no caller waits for. */
 const statementTimeoutMs = 60_000;
 const connectTimeoutMs = 15_000;
 
 /** `npm run ops -- after-restore`: see docs/restore.md. */
-export async function afterRestore(task: OpsTask): Promise<number> {
+export async function afterRestore(task: OpsTask, readAll = readProviders): Promise<number> {
   const { config, flags, say, note } = task;
   const isDryRun = flags['dry-run'] === true;
   refuseOthers(flags, ['dry-run', 'by', 'reason', 'lost', 'unread', 'videos-are-gone']);
   const signed = isDryRun ? undefined : signedOf(flags);
-  const { secrets } = readConfig();
-  const { vendors } = await readCatalogue({
-    config,
-    secrets,
-    log: pino({ level: 'silent' }),
-    stopped: Promise.resolve(),
-  });
+  const providers = await readAll(config);
   const pool = createPool({
     url: config.databaseUrl ?? '',
     connectionsMax: 12,
@@ -37,41 +32,66 @@ export async function afterRestore(task: OpsTask): Promise<number> {
     onError: () => undefined,
   });
   try {
-    const sessions = await countServiceSessions(pool);
-    if (sessions > 0) {
-      throw new CommandError(
-        1,
-        `${sessions} connections of workers or of the API are open. Stop every one of both first: what grants meanwhile may pay ` +
-          'twice, and a cancel may come between. A pooler may have kept them: have it reconnect.',
-      );
-    }
+    await refuseBesideOthers(pool);
     const ahead = { db: pool, client: await task.temporal() };
-    if (!isDryRun) await confirmLost(ahead, expectedOf('lost', flags.lost));
-    const report = await mendAfterRestore({
-      ...ahead,
-      areVideosGone: flags['videos-are-gone'] === true,
-      unreadExpected: expectedOf('unread', flags.unread) ?? 0,
-      providers: vendors.providers,
-      store: createObjectStore(config),
-      clock: Date.now,
-      isDryRun,
-      onProgress: (compared) => void (compared % 1_000 === 0 && note(`${compared} workflows compared`)),
-    });
-    if (signed !== undefined) {
-      const { lost, unread, missing, ...counts } = report;
-      const detail = { ...counts, lost: lost.length, unread: unread.length, missing: missing.length };
-      await recordAction(pool, {
-        ...signed,
-        action: 'after_restore',
-        subject: 'database',
-        detail,
+    const mend = async (): Promise<MendReport> =>
+      await mendAfterRestore({
+        ...ahead,
+        areVideosGone: flags['videos-are-gone'] === true,
+        unreadExpected: expectedOf('unread', flags.unread) ?? 0,
+        providers,
+        store: createObjectStore(config),
+        clock: Date.now,
+        isDryRun,
+        onProgress: (compared) => void (compared % 1_000 === 0 && note(`${compared} workflows compared`)),
       });
+    if (signed === undefined) {
+      tell({ report: await mend(), isDryRun, say });
+      return 0;
     }
+    await confirmLost(ahead, expectedOf('lost', flags.lost));
+    const report = await behindFence(pool, mend);
+    const { lost, unread, missing, ...counts } = report;
+    const detail = { ...counts, lost: lost.length, unread: unread.length, missing: missing.length };
+    await recordAction(pool, { ...signed, action: 'after_restore', subject: 'database', detail });
     tell({ report, isDryRun, say });
-    return isDryRun || report.isWhole ? 0 : 1;
+    return report.isWhole ? 0 : 1;
   } finally {
     await pool.end();
   }
+}
+
+/** One at a time. From here on no worker and no API starts before a mend is whole, this one or another. */
+async function behindFence(pool: pg.Pool, mend: () => Promise<MendReport>): Promise<MendReport> {
+  let report: MendReport | undefined;
+  await asOnlyOne(pool, 'restore', async () => {
+    await raiseAlone(pool);
+    report = await mend();
+  });
+  if (report !== undefined) return report;
+  throw new CommandError(1, 'Another after-restore is under way on this database. Wait until it has ended.');
+}
+
+/** Whoever has started since they were counted has seen no fence, and is seen now. */
+async function raiseAlone(pool: pg.Pool): Promise<void> {
+  const isInterrupted = await isFenced(pool);
+  await raiseFence(pool);
+  try {
+    await refuseBesideOthers(pool);
+  } catch (error) {
+    if (!isInterrupted) await lowerFence(pool);
+    throw error;
+  }
+}
+
+async function refuseBesideOthers(pool: pg.Pool): Promise<void> {
+  const sessions = await countServiceSessions(pool);
+  if (sessions === 0) return;
+  throw new CommandError(
+    1,
+    `${sessions} connections of workers or of the API are open. Stop every one of both first: what grants meanwhile may pay ` +
+      'twice, and a cancel may come between. A pooler may have kept them: have it reconnect.',
+  );
 }
 
 function expectedOf(option: string, text: string | undefined): number | undefined {

@@ -3,7 +3,7 @@ import { type Client, Connection } from '@temporalio/client';
 import { readConfig } from '../../config.ts';
 import { createPool } from '../../db/pool.ts';
 import { CommandError } from '../command-line/command-error.ts';
-import { databaseError } from '../command-line/database-error.ts';
+import { commandFailure } from '../command-line/command-failure.ts';
 import { afterRestore } from './after-restore.ts';
 import { actionsCommand, actionsUsage } from './actions.ts';
 import { controlUsage, drainCommand, limitsCommand, pauseCommand, resumeCommand } from './control.ts';
@@ -62,9 +62,10 @@ export async function ops(argv: readonly string[], settings: OpsSettings): Promi
       throw new CommandError(2, `There is no such command: ${name}. See npm run ops -- --help.`);
     return await run(command, { operands: positionals.slice(1), flags, settings });
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    settings.note(error.message);
-    return error.exitCode;
+    const failure = commandFailure(error);
+    if (!(failure instanceof CommandError)) throw failure;
+    settings.note(failure.message);
+    return failure.exitCode;
   }
 }
 
@@ -106,8 +107,6 @@ async function run(command: OpsCommand, { operands, flags, settings }: Run): Pro
   };
   try {
     return await command({ pool, temporal, config, operands, flags, ...settings });
-  } catch (error) {
-    throw error instanceof CommandError ? error : databaseError(error);
   } finally {
     await pool.end();
     await connecting?.then((connection) => connection.close()).catch(() => undefined);

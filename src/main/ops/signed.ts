@@ -8,10 +8,16 @@ import type { OpsFlags } from './options.ts';
 export function signedOf({ by, reason }: OpsFlags): { readonly actor: string; readonly reason: string } {
   if (reason === undefined)
     throw new CommandError(2, 'Say why: --reason "…". It is kept with the action, for the others.');
-  return {
-    actor: lineOf('by', by ?? userName(), limits.actorCharsMax),
-    reason: lineOf('reason', reason, limits.reasonCharsMax),
-  };
+  return { actor: actorOf(by), reason: lineOf('reason', reason, limits.reasonCharsMax) };
+}
+
+/** The same of what needs no reason: an empty text where none is given. */
+export function signatureOf({ by, reason }: Pick<OpsFlags, 'by' | 'reason'>): ReturnType<typeof signedOf> {
+  return { actor: actorOf(by), reason: reason === undefined ? '' : lineOf('reason', reason, limits.reasonCharsMax) };
+}
+
+function actorOf(by: string | undefined): string {
+  return lineOf('by', by ?? userName(), limits.actorCharsMax);
 }
 
 /** An option that changes nothing here was meant for something else. */

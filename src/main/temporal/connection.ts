@@ -4,6 +4,7 @@ import type { DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, type NativeConnectionOptions } from '@temporalio/worker';
 import { ConfigError, type Config, type Secrets } from '../../config.ts';
+import { faultsOfConnection } from './connection-faults.ts';
 import { payloadConverterOf } from './payloads.ts';
 import { reserveExporter, useExporter } from '../metrics/temporal-metrics.ts';
 
@@ -32,6 +33,8 @@ export function readTemporalSettings({ config, secrets }: TemporalConfig, embedd
     throw new ConfigError(
       'TEMPORAL_ADDRESS is not set, nor do TEMPORAL_CONFIG_FILE and TEMPORAL_PROFILE name an address. Set one of them, or use `npm start`, which brings its own servers.',
     );
+  const faults = faultsOfConnection(connectionOptions);
+  if (faults.length > 0) throw new ConfigError(faults.join('\n'));
   return { connection: connectionOptions, namespace: namespace ?? 'default', ...converter };
 }
 
@@ -39,7 +42,9 @@ const nowhere: ReturnType<typeof loadClientConnectConfig> = { connectionOptions:
 
 function load(overrideEnvVars: Record<string, string>): ReturnType<typeof loadClientConnectConfig> {
   try {
-    return loadClientConnectConfig({ overrideEnvVars });
+    const { TEMPORAL_CONFIG_FILE: file, TEMPORAL_PROFILE: profile } = overrideEnvVars;
+    // The key of a file in somebody's home directory would go to whatever address is configured here.
+    return loadClientConnectConfig({ overrideEnvVars, disableFile: file === undefined && profile === undefined });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : 'it is not readable';
     throw new ConfigError(

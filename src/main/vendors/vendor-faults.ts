@@ -1,6 +1,6 @@
 import { isLevel, levelNames } from '../../catalogue/pools.ts';
 import type { Catalogue, CatalogueProvider } from '../../catalogue/schema.ts';
-import type { Config, Secrets } from '../../config.ts';
+import { type Config, faultOfHeaderSecret, type Secrets } from '../../config.ts';
 import { adapterOf } from '../../providers/registry.ts';
 import type { ProviderSettings } from '../../providers/settings.ts';
 import { accountLevel, providerSettings } from './provider-settings.ts';
@@ -38,6 +38,8 @@ function faultsOf([name, entry]: Entry, { config, secrets }: Deployment): readon
   const settings = providerSettings(entry, config, secrets);
   if (settings === undefined) return [];
   const faults: string[] = [];
+  const keyFault = faultOfHeaderSecret(entry.key_variable, settings.apiKey);
+  if (keyFault !== undefined) faults.push(keyFault);
   const level = accountLevel(entry, config, secrets);
   if (level !== undefined && !isLevel(level))
     faults.push(`${entry.level_variable} is ${JSON.stringify(level)}: it has to be one of ${levelNames.join(', ')}.`);

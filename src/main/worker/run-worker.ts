@@ -1,13 +1,15 @@
-import type { Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createPool } from '../../db/pool.ts';
 import { createWakeUps, listenToWakeUps } from '../../db/wake-ups.ts';
-import { refusePutBack } from '../../operations/put-back.ts';
+import { refuseMending, refusePutBack } from '../../operations/put-back.ts';
 import { startBuildGate } from './build-gate.ts';
 import { createWorkers } from './create-workers.ts';
+import { tellFirstSamples } from '../metrics/first-samples.ts';
 import { createObjectStore, storageNotice } from '../object-store.ts';
+import { runTogether } from './run-together.ts';
 import { startDispatch, type Wake } from './start-dispatch.ts';
 import { startErasures } from './start-erasures.ts';
+import { startStuckMetrics } from '../metrics/stuck-metrics.ts';
 import { type Stoppable, startTogether } from '../stop.ts';
 import { assertSearchAttributes } from '../temporal/attributes.ts';
 import { connectToTemporal, createTemporalClient } from '../temporal/connection.ts';
@@ -19,6 +21,7 @@ export async function runWorker(settings: WorkerSettings): Promise<Stoppable> {
   const { config, databaseUrl, log } = settings;
   const notice = storageNotice(config);
   if (notice !== undefined) log.info({ notice }, 'storage');
+  tellFirstSamples(settings.vendors.pools.flatMap(({ targets = [] }) => targets.map(({ name }) => name)));
   const onError = (error: unknown): void => log.warn({ err: error }, 'worker lost a connection');
   return await startTogether(onError, async (started) => {
     const connection = await connectToTemporal(settings.temporal);
@@ -51,13 +54,16 @@ export async function runWorker(settings: WorkerSettings): Promise<Stoppable> {
       onQueued: () => wake(['grant']),
       onEvents: () => wakeUps.send('events'),
     });
-    started.add(runToTheEnd(workers, log));
+    // Its connection of before may have been gone when those of others were counted.
+    await refuseMending(pool);
+    started.add(runTogether(workers, (error) => endProcess(error, log)));
     // Dispatch starts workflows, and only beside those who serve them can it do so without a round trip.
     if (!config.worker.queues.includes('workflows')) return {};
     const gate = started.add(startBuildGate(settings, { connection, onOpen: () => wake(['build', 'grant', 'mail']) }));
     const dispatch = startDispatch(settings, { pool, connection, gate });
     wake = dispatch.wake;
     started.add(dispatch);
+    started.add(startStuckMetrics(settings));
     const erasures = startErasures(settings, { pool, store });
     started.add(erasures);
     const webhooks = started.add(startWebhooks(settings, { pool, connection, gate }));
@@ -71,18 +77,9 @@ export async function runWorker(settings: WorkerSettings): Promise<Stoppable> {
   });
 }
 
-/** A worker that ends by itself takes its process along: half a worker would look like a whole one. */
-function runToTheEnd(workers: readonly Worker[], log: Logger): Stoppable {
-  const running = Promise.all(workers.map((worker) => worker.run()));
-  running.catch((error: unknown) => {
-    log.fatal({ err: error }, 'worker ended by itself');
-    process.exitCode = 1;
-    process.kill(process.pid, 'SIGTERM');
-  });
-  return {
-    async stop() {
-      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-      await running.catch(() => undefined);
-    },
-  };
+/** Half a worker would look like a whole one. What is under way is waited for, as for any other signal to stop. */
+function endProcess(error: unknown, log: Logger): void {
+  log.fatal({ err: error }, 'worker ended by itself');
+  process.exitCode = 1;
+  process.kill(process.pid, 'SIGTERM');
 }

@@ -64,6 +64,8 @@ const eventsOf = async (job: string, kind: string) =>
     await bench.pool.query<{ data: object }>('SELECT data FROM job_events WHERE job = $1 AND kind = $2', [job, kind])
   ).rows.map(({ data }) => data);
 
+const setCap = (sql: string) => bench.pool.query(`UPDATE budgets SET cap_usd_micros = ${sql} WHERE id = 'global'`);
+
 describe('a repair', () => {
   test('is written down once, however often it is told, with who and why', async () => {
     const job = await startJob();
@@ -201,6 +203,69 @@ describe('force', () => {
     },
   );
 
+  describe('where a copy would be given up, and the budgets leave', () => {
+    /** Its tenant has spent that of a dollar and a half on others, and the job half of one on its video. */
+    async function copied(committedElsewhere: number): Promise<string> {
+      const tenant = `tenant-${updates}`;
+      const job = await bench.finishJob({ route: twoTargets });
+      await bench.pool.query(`INSERT INTO tenants (id, month_budget_usd_micros) VALUES ($1, 1500000)`, [tenant]);
+      await bench.pool.query(`UPDATE jobs SET tenant = $2 WHERE id = $1`, [job, tenant]);
+      await bench.pool.query(
+        `INSERT INTO spending (tenant, period, starts_on, committed_usd_micros)
+         SELECT $1, period, starts_on, $2
+         FROM (VALUES ('day', budget_day(now())), ('month', date_trunc('month', budget_day(now())::timestamp)::date)) AS its(period, starts_on)`,
+        [tenant, 500_000 + committedElsewhere],
+      );
+      await beginAsset(bench.pool, { jobId: job, attempt: 1, key: 'a-key' });
+      return job;
+    }
+    const give = (job: string) => note(job, { isForced: true, target: 1, copies: [1] });
+    const isCopied = async (job: string) =>
+      (await beginAsset(bench.pool, { jobId: job, attempt: 1, key: 'a-key' })).verdict === 'go';
+
+    test('no room for another video, keeps the one that is paid for', async () => {
+      const job = await copied(200_001);
+      expect(await give(job)).toMatchObject({ verdict: 'no_budget' });
+      expect(await isCopied(job)).toBe(true);
+      expect(await eventsOf(job, 'job.repaired')).toEqual([]);
+    });
+
+    test('just as much, gives it up', async () => {
+      const job = await copied(200_000);
+      expect(await give(job)).toMatchObject({ verdict: 'noted' });
+      expect(await isCopied(job)).toBe(false);
+    });
+
+    test('enough with what is reserved for the job already, gives it up', async () => {
+      const job = await copied(1_000_000);
+      await bench.pool.query('UPDATE jobs SET held_usd_micros = 300000 WHERE id = $1', [job]);
+      expect(await give(job)).toMatchObject({ verdict: 'no_budget' });
+      const ticket = { attempt: 2, target: 0, kind: 'retry' } as const;
+      await queueAttempt(bench.pool, { jobId: job, ticket, waitMs: 0 });
+      expect(await give(job)).toMatchObject({ verdict: 'no_budget' });
+      await bench.pool.query('UPDATE tickets SET reserved_usd_micros = 800000 WHERE job = $1', [job]);
+      expect(await give(job)).toMatchObject({ verdict: 'noted' });
+    });
+
+    test('nothing, but nothing is given up: another attempt may wait for them', async () => {
+      const job = await copied(1_000_000);
+      expect(await note(job, { isForced: true, target: 1 })).toMatchObject({ verdict: 'noted' });
+    });
+
+    test('room, and the cap of all does not, keeps the one that is paid for', async () => {
+      const job = await bench.finishJob({ route: twoTargets });
+      await bench.pool.query('DELETE FROM refunds');
+      await setCap(`committed_usd_micros + 799999`);
+      try {
+        expect(await give(job)).toMatchObject({ verdict: 'no_budget' });
+        await bench.pool.query(`INSERT INTO refunds (budget, usd_micros) VALUES ('global', 1)`);
+        expect(await give(job)).toMatchObject({ verdict: 'noted' });
+      } finally {
+        await setCap('NULL');
+      }
+    });
+  });
+
   test('comes too late where the video is ours already', async () => {
     const job = await bench.finishJob({ route: twoTargets });
     const place = { jobId: job, attempt: 1, key: 'a-key' };
@@ -279,6 +344,18 @@ describe('a ticket that is moved', () => {
     expect(await moveTicket(bench.pool, job, 1)).toBe('too_dear');
     expect(await moveTicket(bench.pool, job, 7)).toBe('job_final');
     expect(await ticketOf(job)).toMatchObject({ target: 0 });
+  });
+
+  test('goes nowhere that nobody knows the price of, where a cap has to be kept', async () => {
+    const unpriced = { ...target, name: 'vendor/other', pool: 'other', priceUsdMicros: null };
+    const job = await bench.acceptJob({ route: [target, unpriced] });
+    await setCap('100000000');
+    try {
+      expect(await moveTicket(bench.pool, job, 1)).toBe('too_dear');
+    } finally {
+      await setCap('NULL');
+    }
+    expect(await moveTicket(bench.pool, job, 1)).toBe('moved');
   });
 
   test('reserves what it costs more of its tenant`s budget, or stays where there is none', async () => {

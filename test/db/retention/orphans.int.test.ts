@@ -47,21 +47,42 @@ describe('an orphan', () => {
     expect(found).toMatchObject([{ ...known, belongsTo: 'nothing', adoptedAt: null }]);
   });
 
-  test('may be adopted only where an open attempt of ours waits for its name', async () => {
+  test('that a callback named keeps its name, but for our own word and for the attempt’s own callback', async () => {
+    const nameOf = async (): Promise<string | null | undefined> => (await listOrphans(bench.pool, 1))[0]?.operation;
+    const told = (operation: string) => orphanOf(unknownJob, { operation });
+    await noteOrphan(bench.pool, { ...told('first-told'), token: 'guessed' });
+    await noteOrphan(bench.pool, { ...told('told-by-anybody'), token: 'guessed' });
+    expect(await nameOf()).toBe('first-told');
+    const { token } = await bench.row<{ token: string }>('SELECT attempt_token($1, 1) AS token', unknownJob);
+    await noteOrphan(bench.pool, { ...told('told-to-us'), token });
+    expect(await nameOf()).toBe('told-to-us');
+    await noteOrphan(bench.pool, { ...told('remembered'), foundBy: 'restore' });
+    await noteOrphan(bench.pool, { ...told('told-by-anybody'), token: 'guessed' });
+    expect(await nameOf()).toBe('remembered');
+  });
+
+  test('may be adopted only where an attempt of ours without an end waits for its name', async () => {
     const waiting = await bench.acceptJob();
     const [grant = ''] = await bench.grant(waiting);
     await beginAttempt(bench.pool, beginOrder(waiting, grant));
     const queued = await bench.acceptJob();
     const ended = await bench.acceptJob();
     await settleJob(bench.pool, ended, { phase: 'cancelled' });
-    for (const job of [waiting, queued, ended, unknownJob])
+    // Its attempt made a video, which is the first that such an orphan claims to be.
+    const finished = await bench.finishJob();
+    await bench.keepVideo(finished);
+    await settleJob(bench.pool, finished, { phase: 'completed', attempt: 1 });
+    const between = await bench.finishJob();
+    for (const job of [waiting, queued, ended, finished, between, unknownJob])
       await noteOrphan(bench.pool, orphanOf(job, { operation: `op-${job}` }));
     const all = await listOrphans(bench.pool, 10);
     const belongings = new Map(all.map(({ job, belongsTo }) => [job, belongsTo]));
-    expect([waiting, queued, ended, unknownJob].map((job) => belongings.get(job))).toEqual([
+    expect([waiting, queued, ended, finished, between, unknownJob].map((job) => belongings.get(job))).toEqual([
       'an_attempt',
       'a_job',
       'an_ended_job',
+      'an_ended_job',
+      'an_ended_attempt',
       'nothing',
     ]);
     await noteOrphan(bench.pool, orphanOf(waiting, { provider: 'another', operation: 'op-of-another' }));

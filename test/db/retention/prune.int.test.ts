@@ -4,6 +4,8 @@ import { eraseJob } from '../../../src/db/retention/erase.ts';
 import { pruneActions, type Pruned, pruneJobs } from '../../../src/db/retention/prune.ts';
 import { noteRemovedAssets } from '../../../src/db/retention/retention.ts';
 import { settleJob } from '../../../src/db/ledger/settle.ts';
+import { setSpendCap } from '../../../src/db/scheduler/pools.ts';
+import { findBudgetLeft } from '../../../src/db/tenants/budget.ts';
 import { readUsage } from '../../../src/db/tenants/usage.ts';
 import { recordAction } from '../../../src/db/control/operator-actions.ts';
 import { failureOf } from '../../../src/domain/failure.ts';
@@ -109,6 +111,19 @@ describe('a job that ended long ago', () => {
     // A second run has nothing to add.
     expect((await prune()).jobs).toBe(0);
     expect(await read()).toEqual(before);
+  });
+
+  test('was paid for: a cap that is set afterwards begins with what it cost', async () => {
+    await age(await completeOne(), 45);
+    await completeOne();
+    expect((await prune()).jobs).toBe(1);
+    await setSpendCap(bench.pool, 5_000_000);
+    try {
+      // Half a dollar each.
+      expect(await findBudgetLeft(bench.pool)).toBe(4_000_000);
+    } finally {
+      await setSpendCap(bench.pool, null);
+    }
   });
 
   const held: readonly (readonly [what: string, hold: (job: string) => Promise<unknown>])[] = [

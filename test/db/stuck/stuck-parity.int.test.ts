@@ -3,6 +3,8 @@ import { beginAsset } from '../../../src/db/jobs/assets.ts';
 import { noteQueued } from '../../../src/db/ledger/attempts.ts';
 import { findStuckJobs } from '../../../src/db/stuck/stuck-jobs.ts';
 import { readSnapshots } from '../../../src/db/stuck/job-snapshots.ts';
+import { upsertPools } from '../../../src/db/scheduler/pools.ts';
+import { createSpillPass } from '../../../src/dispatch/spill-pass.ts';
 import { accountOf } from '../../../src/domain/account.ts';
 import { type FailureCode, failureOf } from '../../../src/domain/failure.ts';
 import { heard } from '../../../src/domain/heard.ts';
@@ -121,6 +123,50 @@ describe.each([true, false])('where callbacks are %s', (callbacks) => {
     }
     expect(toldByLedger).toEqual(toldByStory);
   });
+});
+
+/** As its workflow is told of it, by the mail that waits for it. */
+async function toldOf(job: string): Promise<readonly Fact[]> {
+  const { rows } = await bench.pool.query<{ attempt: number; payload: { target: number; refusal: null } }>(
+    `SELECT attempt, payload FROM mailbox WHERE job = $1 AND kind = 'repair' ORDER BY id`,
+    [job],
+  );
+  return rows.map(({ attempt, payload: { target, refusal } }) => ({ kind: 'line', refusal, to: { attempt, target } }));
+}
+
+test('Postgres and the workflow call it the same: a job that was refused, waits again, and was sent on', async () => {
+  const pools = [await bench.addPool(), await bench.addPool()];
+  const route = pools.map((pool, index) => ({ ...target, ...timed, pool, name: `vendor/${index}` }));
+  const targets = (name: string) => [{ name, outstandingMax: null, perMinuteMax: null }];
+  for (const { pool: id, name } of route)
+    await upsertPools(bench.pool, [
+      { id, provider: 'vendor', outstandingMax: 9, perMinuteMax: 600, targets: targets(name) },
+    ]);
+  const job = await bench.acceptOne({ pool: pools[0] ?? '', target: { ...timed, name: 'vendor/0' } });
+  await bench.pool.query('UPDATE jobs SET route = $2 WHERE id = $1', [job, JSON.stringify(route)]);
+  let story: Story = openStory({ route }, Date.now());
+  for (const { ledger, facts } of [begun, refused('rate_limited'), inLineAgain]) {
+    await ledger(job);
+    for (const fact of facts) story = heard(story, fact, Date.now());
+  }
+  await bench.pool.query('UPDATE targets SET admits = 0, probing_since = clock_timestamp() WHERE pool = $1', [
+    pools[0],
+  ]);
+  await bench.grant();
+  expect(await createSpillPass({ pool: bench.pool }).round()).toBe(1);
+  for (const fact of await toldOf(job)) story = heard(story, fact, Date.now());
+  expect(snapshotOf(story).waiting?.target).toBe('vendor/1');
+  const now = Date.now();
+  let aged = 0;
+  for (const seconds of ages) {
+    await bench.age(job, seconds - aged);
+    aged = seconds;
+    const [row] = await readSnapshots(bench.pool, [job]);
+    const ofLedger = row && stuckOf(row.snapshot, settings, row.now);
+    const ofStory = stuckOf(snapshotOf(story), settings, now + seconds * 1_000);
+    expect([seconds, ofStory?.cause]).toEqual([seconds, ofLedger?.cause]);
+    expect(ofStory?.cause).not.toBe('provider_refusing');
+  }
 });
 
 /** What Temporal UI advises, and what the command line does. */

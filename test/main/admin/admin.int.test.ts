@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseApiKey } from '../../../src/api/auth/api-key.ts';
 import { findActiveKeys } from '../../../src/db/tenants/api-keys.ts';
+import { listActions } from '../../../src/db/control/operator-actions.ts';
 import { findTenant } from '../../../src/db/tenants/tenants.ts';
 import { admin } from '../../../src/main/admin/admin.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
@@ -81,6 +82,28 @@ describe('a tenant', () => {
     expect(shown.out).toMatch(/^month budget +\$3\.50$/m);
     expect((await run('tenant list')).out).toMatch(/^seen +1 +none/m);
   });
+});
+
+test('what changes a tenant or its keys is written down with who, and why where that is said', async () => {
+  const signed = ['--by', 'ann', '--reason', 'contract-7'].join(' ');
+  const made = await run(`tenant create kept --queued-max 5 ${signed}`);
+  const first = parseApiKey(made.out)?.id;
+  await run(`tenant set kept --day-budget-usd 12 --queued-max none ${signed}`);
+  const second = parseApiKey((await run(`key create kept --scopes admin --expires-in 90d ${signed}`)).out)?.id;
+  await run(`key revoke ${second}`);
+  for (const refused of ['tenant set kept', 'tenant create kept', 'key revoke nobody', 'tenant set none --weight 2'])
+    expect((await run(refused)).code).not.toBe(0);
+  const actions = await listActions(database.pool, { after: '0', subject: 'kept', count: 10 });
+  const rows = actions.map(({ action, actor, reason, detail }) => [action, actor, reason, detail]);
+  const key = { scopes: ['read', 'write', 'webhooks'], secondsValid: null };
+  expect(rows).toEqual([
+    ['create_tenant', 'ann', 'contract-7', { queued_max: 5 }],
+    ['create_key', 'ann', 'contract-7', { ...key, key: first }],
+    ['set_tenant', 'ann', 'contract-7', { day_budget_usd_micros: 12_000_000, queued_max: null }],
+    ['create_key', 'ann', 'contract-7', { key: second, scopes: ['admin'], secondsValid: 90 * 86_400 }],
+    ['revoke_key', expect.stringMatching(/\S/), '', { key: second }],
+  ]);
+  expect(await listActions(database.pool, { after: '0', subject: 'none', count: 10 })).toEqual([]);
 });
 
 describe('a key', () => {

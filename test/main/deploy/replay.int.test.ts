@@ -8,6 +8,7 @@ import { assetTaskQueue, taskQueue } from '../../../src/contracts/generate-video
 import { enforceRetentionType } from '../../../src/contracts/enforce-retention.ts';
 import { runCommand } from '../../../src/embedded/processes.ts';
 import { makeTestDirectory } from '../../support/servers.ts';
+import { programArgs, project } from '../../support/program.ts';
 import { createNamespace } from '../../support/temporal-namespace.ts';
 import { bundleWorkflows } from '../../workflows/bundle.ts';
 
@@ -20,13 +21,13 @@ beforeAll(async () => {
   const address = inject('temporalAddress');
   const connection = await Connection.connect({ address });
   namespace = await createNamespace(connection, address);
-  await runOnce(new Client({ connection, namespace }), address);
+  await runTwice(new Client({ connection, namespace }), address);
   await connection.close();
 });
 afterAll(async () => await rm(directory, { recursive: true, force: true }));
 
-/** One run of a workflow of ours, as a production has them. */
-async function runOnce(client: Client, address: string): Promise<void> {
+/** Runs of a workflow of ours, as a production has them. */
+async function runTwice(client: Client, address: string): Promise<void> {
   const connection = await NativeConnection.connect({ address });
   const common = { connection, namespace };
   const removeExpired = async () => ({ assets: 0, inputs: 0, uploads: 0, isMore: false });
@@ -35,7 +36,8 @@ async function runOnce(client: Client, address: string): Promise<void> {
     Worker.create({ ...common, taskQueue: assetTaskQueue, activities: { removeExpired } }),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
-  await client.workflow.execute(enforceRetentionType, { taskQueue, workflowId: 'once' });
+  for (const workflowId of ['once', 'again'])
+    await client.workflow.execute(enforceRetentionType, { taskQueue, workflowId });
   for (const worker of workers) worker.shutdown();
   await running;
   await connection.close();
@@ -49,10 +51,8 @@ interface Ended {
 async function replay(...words: readonly string[]): Promise<Ended> {
   const { PATH = '', HOME = '' } = process.env;
   const env = { PATH, HOME, TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_NAMESPACE: namespace };
-  const args = ['--import', 'tsx', 'src/main/cli.ts', 'replay', ...words];
-  const settings = { cwd: join(import.meta.dirname, '../../..'), env };
   return await new Promise((resolve) => {
-    execFile(process.execPath, args, settings, (error, stdout, stderr) => {
+    execFile(process.execPath, [...programArgs, 'replay', ...words], { cwd: project, env }, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, output: stdout + stderr });
     });
   });
@@ -68,6 +68,17 @@ test('what Temporal’s own command line exports can be replayed, and so can wha
   expect(await replay('--query', `WorkflowId = 'once'`)).toEqual({
     code: 0,
     output: expect.stringMatching(/once {2}fine\n1 replayed, 0 of them/),
+  });
+}, 180_000);
+
+test('what was left out, or was nothing at all, is no proof, and the exit code says so', async () => {
+  expect(await replay('--query', `WorkflowId = 'once' OR WorkflowId = 'again'`, '--limit', '1')).toEqual({
+    code: 2,
+    output: expect.stringMatching(/1 replayed, 0 of them.*\n.*more than 1, .* larger --limit/),
+  });
+  expect(await replay('--query', `WorkflowId = 'never'`)).toEqual({
+    code: 2,
+    output: expect.stringMatching(/0 replayed.*\nNo workflow matches/),
   });
 }, 180_000);
 

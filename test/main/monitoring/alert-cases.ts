@@ -4,6 +4,8 @@ export type Series = Readonly<Record<string, string>>;
 interface AlertCase {
   /** Two hours of trouble, after which it has to have fired. */
   readonly fires: Series;
+  /** Other trouble that has to have the same end: all at once after quiet, or with a series that nobody tells. */
+  readonly firesToo?: Series;
   /** Two hours that are alike and in order, or nearly so. */
   readonly quiet: Series;
 }
@@ -49,6 +51,10 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       'spillway_unknown_submits_total{target="fal/a"}': growing(1),
       'spillway_submits_total{target="fal/a"}': growing(10),
     },
+    firesToo: {
+      'spillway_unknown_submits_total{target="fal/a"}': '0x110 50x10',
+      'spillway_submits_total{target="fal/a"}': '0x110 50x10',
+    },
     quiet: {
       'spillway_unknown_submits_total{target="fal/a"}': growing(1),
       'spillway_submits_total{target="fal/a"}': growing(1_000),
@@ -84,6 +90,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       'spillway_webhook_tries_total{result="again"}': growing(9),
       [stuck('webhook_failing')]: always(50),
     },
+    firesToo: { 'spillway_webhook_tries_total{result="again"}': growing(9), [stuck('webhook_failing')]: always(50) },
     quiet: {
       'spillway_webhook_tries_total{result="delivered"}': growing(9),
       'spillway_webhook_tries_total{result="again"}': growing(1),
@@ -94,6 +101,10 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     fires: {
       'spillway_jobs_ended_total{phase="failed"}': growing(5),
       'spillway_jobs_ended_total{phase="completed"}': growing(5),
+    },
+    firesToo: {
+      'spillway_jobs_ended_total{phase="failed"}': '0x106 20x14',
+      'spillway_jobs_ended_total{phase="completed"}': always(0),
     },
     quiet: {
       'spillway_jobs_ended_total{phase="failed"}': growing(1),
@@ -139,6 +150,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   },
   SpillwaySpendCapReached: {
     fires: { 'spillway_api_problems_total{code="spend_cap_reached"}': growing(1) },
+    firesToo: { 'spillway_api_problems_total{code="spend_cap_reached"}': '0x117 1x3' },
     quiet: { 'spillway_api_problems_total{code="budget_exceeded"}': growing(1) },
   },
   SpillwayUnknownMoney: {
@@ -162,6 +174,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   SpillwayWebhooksLate: { fires: firstTries(90), quiet: firstTries(100) },
   SpillwayRepairs: {
     fires: { 'spillway_repairs_total{repair="lost_workflow"}': growing(1) },
+    firesToo: { 'spillway_repairs_total{repair="lost_workflow"}': '0x110 20x10' },
     quiet: { 'spillway_repairs_total{repair="zombie_ended"}': growing(1) },
   },
   SpillwayPostgresAway: {

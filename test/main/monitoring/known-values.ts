@@ -40,7 +40,7 @@ const ours: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>
   spillway_api_request_seconds: { method: ['GET', 'POST'], route: ['/v1/videos'] },
   spillway_attempts_ended_total: { evidence: ['callback', 'check', 'refusal'] },
   spillway_jobs_ended_total: { phase: ['completed', 'failed', 'cancelled'] },
-  spillway_webhook_tries_total: { result: ['delivered', 'again', 'exhausted', 'gone', 'erased'] },
+  spillway_webhook_tries_total: { result: ['delivered', 'again', 'exhausted', 'gone', 'erased', 'endpoint_disabled'] },
   spillway_webhooks_open: { state: ['pending', 'retrying'] },
   spillway_pool_permits: { state: ['live', 'zombie'] },
   spillway_pool_limit: { state: ['configured', 'working'] },

@@ -109,6 +109,7 @@ describe('what is to be typed', () => {
   beforeEach(() => {
     vi.stubEnv('DATABASE_URL', 'postgres://spillway@127.0.0.1:1/none');
     vi.stubEnv('TEMPORAL_ADDRESS', '127.0.0.1:1');
+    vi.stubEnv('FAL_KEY', 'nobody');
   });
   afterEach(() => {
     vi.unstubAllEnvs();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../../src/domain/limits/limits.ts';
-import { countOf, refuseOthers, secondsFor, signedOf } from '../../../src/main/ops/signed.ts';
+import { countOf, refuseOthers, secondsFor, signatureOf, signedOf } from '../../../src/main/ops/signed.ts';
 
 describe('who and why', () => {
   test('is whoever the machine says, unless somebody else is named', () => {
@@ -15,6 +15,13 @@ describe('who and why', () => {
     expect(() => signedOf({ reason: 'x'.repeat(limits.reasonCharsMax + 1) })).toThrow(/--reason/);
     expect(() => signedOf({ reason: 'x', by: '' })).toThrow(/--by/);
   });
+});
+
+test('where no reason is asked for, one that is given is one all the same', () => {
+  expect(signatureOf({ by: 'ann' })).toEqual({ actor: 'ann', reason: '' });
+  expect(signatureOf({ by: 'ann', reason: ' a test ' })).toEqual({ actor: 'ann', reason: 'a test' });
+  expect(() => signatureOf({ by: 'ann', reason: '' })).toThrow(/--reason/);
+  expect(() => signatureOf({ by: 'a\nb' })).toThrow(/--by/);
 });
 
 describe('how long', () => {

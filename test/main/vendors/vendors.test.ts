@@ -58,6 +58,15 @@ const keys = { WAVESPEED_API_KEY: 'key', FAL_KEY: 'key', REPLICATE_API_TOKEN: 'k
 const PUBLIC_URL = 'https://spillway.example.com';
 
 describe('keys', () => {
+  test('that no header can carry are refused by name, and not shown', () => {
+    const message = refusal({ ...keys, FAL_KEY: 'canary\nwrapped', RUNWAYML_API_SECRET: 'canary ' });
+    expect(message.split('\n')).toEqual([
+      expect.stringMatching(/^FAL_KEY holds /),
+      expect.stringMatching(/^RUNWAYML_API_SECRET holds /),
+    ]);
+    expect(message).not.toContain('canary');
+  });
+
   test('make their providers, and say once of each other one that it is left out', () => {
     const environment = { FAL_KEY: 'key', RUNWAYML_API_SECRET: 'key', PUBLIC_URL };
     const { providers, remoteFiles, traits, pools, notices } = build(environment);
