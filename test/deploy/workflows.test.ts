@@ -53,8 +53,18 @@ function syntaxFaultOf(script: string): string {
   return spawnSync('bash', ['-n'], { input: script, encoding: 'utf8' }).stderr;
 }
 
-test('there is one that runs every check, and one that runs compose', () => {
-  expect(workflows.map(({ file }) => file)).toEqual(['ci.yml', 'smoke.yml']);
+test('there is one that runs every check, one for what is too long for that, and one that runs compose', () => {
+  expect(workflows.map(({ file }) => file)).toEqual(['ci.yml', 'nightly.yml', 'smoke.yml']);
+});
+
+test('what they set for tests is what these read', () => {
+  const sources = ['support/fixed-seed.ts', 'end-to-end/deploy-under-load.e2e.test.ts'];
+  const read = sources.map((file) => readFileSync(join(root, 'test', file), 'utf8')).join('\n');
+  const nightly = workflows.find(({ file }) => file === 'nightly.yml');
+  for (const name of ['PROPERTY_SEED', 'SPILLWAY_DEPLOY_RPS']) {
+    expect(nightly?.text).toContain(name);
+    expect(read).toContain(name);
+  }
 });
 
 describe.each(workflows)('$file', ({ text, steps, permissions, jobs }) => {
