@@ -23,6 +23,8 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     statementTimeoutMs: 10_000,
     onError: () => undefined,
   });
+  // Secrets are each deployment's own, and were copied with the rest.
+  await pool.query(`UPDATE signing_keys SET secret = sha256(secret || convert_to(current_database(), 'UTF8'))`);
   return {
     url,
     pool,
