@@ -2,14 +2,8 @@ import type pg from 'pg';
 import { beginWithPinnedPlans, lockPool } from '../db/scheduler/grants.ts';
 import { inTransaction } from '../db/pool.ts';
 import { holdLeaversBudgets, readLeavers } from '../db/scheduler/read-leavers.ts';
-import {
-  findSpillSources,
-  type Moved,
-  moveTickets,
-  noteSpills,
-  readSpillState,
-  type SpillSource,
-} from '../db/scheduler/spill.ts';
+import { findSpillSources, readSpillState, type SpillSource } from '../db/scheduler/spill-state.ts';
+import { type Moved, moveTickets, noteSpills } from '../db/scheduler/spill.ts';
 import { limits } from '../domain/limits/limits.ts';
 import { chooseSpills } from '../domain/spill.ts';
 import { hasRoomElsewhere, type SpillState } from '../domain/spill-room.ts';

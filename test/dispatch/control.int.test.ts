@@ -9,7 +9,7 @@ import { type PauseOrder, pauseSubject, resumeSubject } from '../../src/db/contr
 import { readPoolControls } from '../../src/db/control/pool-controls.ts';
 import { readLine } from '../../src/db/scheduler/line.ts';
 import { queueAttempt } from '../../src/db/ledger/settle.ts';
-import { findSpillSources } from '../../src/db/scheduler/spill.ts';
+import { findSpillSources } from '../../src/db/scheduler/spill-state.ts';
 import { limits } from '../../src/domain/limits/limits.ts';
 import { createSpillPass } from '../../src/dispatch/spill-pass.ts';
 import { queueOf } from '../../src/api/reading/queue-object.ts';

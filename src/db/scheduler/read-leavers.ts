@@ -3,7 +3,7 @@ import type { Flow } from '../../domain/fair-order.ts';
 import type { Lane } from '../../domain/lanes.ts';
 import { limits } from '../../domain/limits/limits.ts';
 import type { SpillOverlap, SpillTicket } from '../../domain/spill.ts';
-import type { SpillSource } from './spill.ts';
+import type { SpillSource } from './spill-state.ts';
 import { lanesOf, only } from '../sql.ts';
 
 export interface LeaversQuery {
