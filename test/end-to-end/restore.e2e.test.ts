@@ -118,7 +118,7 @@ test('Postgres is restored to before live workflows: nothing that was sent is se
   expect(asOfBackup).toEqual([]);
 
   // A worker that would grant on top of that does not start, and says what to do.
-  await expect(stack.start('worker')).rejects.toThrow('ops -- after-restore');
+  await expect(stack.start('worker')).rejects.toThrow('spillway ops after-restore');
   const dry = await stack.ops('after-restore', '--dry-run');
   expect(dry.output).toContain('Nothing was changed');
   expect(dry.output).toContain('1 jobs were accepted after the backup');
