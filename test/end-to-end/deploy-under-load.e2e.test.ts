@@ -16,6 +16,7 @@ import { until } from '../support/until.ts';
 const ratePerSecond = Number(process.env['SPILLWAY_DEPLOY_RPS'] ?? 10);
 /** The old build makes what it has begun: on a busy machine that takes longer than the rest of the deployment. */
 const patience = { withinMs: 2_400_000, everyMs: 500 };
+const apis = ['api', 'api-2'] as const;
 /** So many videos are all waited for. Of more, which two cores can't make in time, so many and whatever ends beside them. */
 const madeMax = 3_000;
 let isAllMade = true;
@@ -83,7 +84,7 @@ async function replaceWorkers(): Promise<void> {
 }
 
 async function replaceApis(load: Load): Promise<void> {
-  for (const name of ['api', 'api-2'] as const) {
+  for (const name of apis) {
     expect(await stack.end(name, 'SIGTERM')).toEqual({ code: 0, signal: null });
     // As whoever keeps processes running does it: on a machine that is busy Postgres may be late for the first one.
     await until(`${name} is up`, () => stack.start(name).then(() => true), patience);
@@ -172,8 +173,9 @@ async function expectSentOnce(): Promise<number> {
 test(`schema, workers and APIs are replaced under ${ratePerSecond} requests a second: nobody notices`, async () => {
   expect(await deployer.run('set-current', 'old').code).toBe(0);
   // They wait for as long as may be: a line that two cores are behind with is no refusal of the deployment's.
-  const wish = { prompt: 'a fox', seconds: 5, queue_ttl_seconds: limits.queueTtlSecondsMax };
-  const load = startLoad({ post: () => stack.post(wish), ratePerSecond });
+  const wish = { model: 'wan-2.6', prompt: 'a fox', seconds: 5, queue_ttl_seconds: limits.queueTtlSecondsMax };
+  const backends = apis.map((name) => ({ url: stack.apiUrl(name), opsUrl: stack.opsUrl(name) }));
+  const load = startLoad({ backends, wish, ratePerSecond });
   try {
     await untilMore(load, 5 * ratePerSecond);
     load.during = 'migrate';

@@ -44,7 +44,7 @@ export async function openBalancer({
 }
 
 /** Who says that it is leaving gets nothing more while there is another one. Whoever is late with an answer is not leaving. */
-async function askReadiness(url: string, backend: number, leaving: Set<number>): Promise<void> {
+export async function askReadiness<Backend>(url: string, backend: Backend, leaving: Set<Backend>): Promise<void> {
   try {
     const { status } = await fetch(url, { signal: AbortSignal.timeout(1_000) });
     if (status === 503) leaving.add(backend);

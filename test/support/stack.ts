@@ -64,6 +64,8 @@ export interface Stack {
   readonly url: string;
   /** What its processes get: for those that a test starts by other means. */
   readonly env: Readonly<Record<string, string>>;
+  /** Of the one API, past the balancer before several. */
+  apiUrl(name: PartName): string;
   /** Of health and metrics. */
   opsUrl(name: PartName): string;
   /** All that it has written. */
@@ -193,6 +195,7 @@ async function openStack(options: StackOptions): Promise<Stack> {
     namespace,
     url: env.PUBLIC_URL,
     env,
+    apiUrl: (name) => `http://127.0.0.1:${places.portOf(name)}`,
     opsUrl: (name) => `http://127.0.0.1:${places.opsPortOf(name)}`,
     log: (name) => readFile(logFile(name), 'utf8'),
     start: (name) => partOf(name).start(),
